@@ -1,0 +1,110 @@
+"""Fetch this object for this user, or 404: no door looks anything up in another way.
+
+An object of a project that the user is no member of does not exist for them; one that needs a higher
+role is refused with 403, since they know that the project exists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from labeling.models import (
+    Assignment,
+    DatasetVersion,
+    Demonstration,
+    Membership,
+    Ranking,
+    Role,
+    Round,
+    Run,
+    User,
+)
+
+
+def membership(user: User | AnonymousUser, project: str, role: Role = Role.LABELER) -> Membership:
+    """The user's active membership of the project with this public id. Raises Http404, PermissionDenied."""
+    found = (
+        Membership.objects.select_related("project", "user")
+        .filter(project__public_id=project, user_id=user.pk, is_active=True)
+        .first()
+    )
+    if found is None:
+        raise Http404(_("There is no such project, or you are no member of it."))
+    if not found.may(role):
+        raise PermissionDenied(_("Your role in this project does not allow this."))
+    return found
+
+
+def assignment(user: User, token: Any) -> Assignment:
+    """The user's own assignment. Raises Http404."""
+    found = (
+        Assignment.objects.select_related("item", "project", "rubric", "slot")
+        .filter(token=token, labeler_id=user.pk)
+        .first()
+    )
+    if found is None:
+        raise Http404(_("There is no such assignment of yours."))
+    return found
+
+
+def own_ranking(user: User, public_id: str) -> Ranking:
+    """A ranking that the user gave. Raises Http404."""
+    found = (
+        Ranking.objects.select_related("item", "assignment")
+        .filter(public_id=public_id, labeler_id=user.pk)
+        .first()
+    )
+    if found is None:
+        raise Http404(_("There is no such answer of yours."))
+    return found
+
+
+def own_demonstration(user: User, public_id: str) -> Demonstration:
+    """A demonstration that the user wrote. Raises Http404."""
+    found = (
+        Demonstration.objects.select_related("item", "assignment")
+        .filter(public_id=public_id, labeler_id=user.pk)
+        .first()
+    )
+    if found is None:
+        raise Http404(_("There is no such answer of yours."))
+    return found
+
+
+def run(user: User, public_id: str, role: Role = Role.LEAD) -> Run:
+    """A run of a project that the user leads. Raises Http404, PermissionDenied."""
+    found = Run.objects.select_related("project", "round").filter(public_id=public_id).first()
+    return _of_project(user, found, role)
+
+
+def round_(user: User, public_id: str, role: Role = Role.LEAD) -> Round:
+    """A round of a project that the user leads. Raises Http404, PermissionDenied."""
+    found = Round.objects.select_related("project").filter(public_id=public_id).first()
+    return _of_project(user, found, role)
+
+
+def dataset(user: User, public_id: str, role: Role = Role.LEAD) -> DatasetVersion:
+    """A dataset version of a project that the user leads. Raises Http404, PermissionDenied."""
+    found = DatasetVersion.objects.select_related("project").filter(public_id=public_id).first()
+    return _of_project(user, found, role)
+
+
+def _of_project(user: User, found: Any, role: Role) -> Any:
+    if found is None:
+        raise Http404
+    membership(user, found.project.public_id, role)
+    return found
+
+
+def projects(user: User) -> list[Membership]:
+    """The user's active memberships, by project name."""
+    return list(
+        Membership.objects.select_related("project")
+        .filter(user=user, is_active=True)
+        .order_by("project__name")
+    )

@@ -1,0 +1,65 @@
+"""Between the socket and the doors: each person's language and time zone, and hostile bytes."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone, translation
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class PersonMiddleware:
+    """Activate the language and time zone of who is signed in; insist on replacing a one-time password.
+
+    Without a chosen language, the browser's is taken.
+    """
+
+    OPEN_TO_ALL = ("change-password", "sign-out", "set-preferences")
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        chosen = user.language if user.is_authenticated else request.COOKIES.get("language", "")
+        language = (
+            chosen
+            if translation.check_for_language(chosen) and chosen
+            else translation.get_language_from_request(request)
+        )
+        translation.activate(language)
+        request.LANGUAGE_CODE = translation.get_language() or "en"
+        zone = user.time_zone if user.is_authenticated else ""
+        try:
+            timezone.activate(zoneinfo.ZoneInfo(zone or "UTC"))
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            timezone.activate(zoneinfo.ZoneInfo("UTC"))
+        try:
+            if user.is_authenticated and user.must_change_password and not self._may_pass(request):
+                return HttpResponseRedirect(reverse("change-password"))
+            response = self.handler(request)
+        finally:
+            translation.deactivate()
+            timezone.deactivate()
+        response.setdefault("Content-Language", language)
+        return response
+
+    def _may_pass(self, request: HttpRequest) -> bool:
+        return request.path in {reverse(name) for name in self.OPEN_TO_ALL}
+
+
+class HostileInputMiddleware:
+    """Refuse a NUL or an invalid byte in the path or query with 400: PostgreSQL cannot hold it."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        if "\x00" in request.path or "%00" in query or "\x00" in query or "\ufffd" in request.path:
+            return HttpResponse("The address contains a NUL or an invalid character.", status=400)
+        return self.handler(request)

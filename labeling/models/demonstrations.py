@@ -1,0 +1,63 @@
+"""Demonstrations: answers that people wrote themselves, or that came with an import."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from labeling.models.answers import Answer, Revision
+
+
+class DemonstrationSource(models.TextChoices):
+    LABELER = "labeler"
+    IMPORTED = "imported"
+
+
+class Demonstration(Answer):
+    """An imported one has no item, assignment or labeler; its text is unique within its prompt."""
+
+    prompt = models.ForeignKey("Prompt", on_delete=models.PROTECT, related_name="demonstrations")
+    source = models.CharField(max_length=8, choices=DemonstrationSource)
+    import_digest = models.BinaryField(max_length=32, null=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    source="labeler",
+                    item__isnull=False,
+                    assignment__isnull=False,
+                    labeler__isnull=False,
+                    import_digest__isnull=True,
+                )
+                | models.Q(
+                    source="imported",
+                    item__isnull=True,
+                    assignment__isnull=True,
+                    slot__isnull=True,
+                    import_digest__isnull=False,
+                ),
+                name="demonstration_source",
+            ),
+            models.UniqueConstraint(fields=["prompt", "import_digest"], name="demonstration_import_once"),
+            models.UniqueConstraint(fields=["item", "labeler"], name="demonstration_labeler_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"demonstration {self.public_id}"
+
+
+class DemonstrationRevision(Revision):
+    demonstration = models.ForeignKey(
+        Demonstration, on_delete=models.PROTECT, related_name="revisions", db_index=False
+    )
+    text = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["demonstration", "number"], name="demonstration_revision_once"),
+            models.UniqueConstraint(fields=["labeler", "idempotency_key"], name="demonstration_key_once"),
+            models.CheckConstraint(condition=~models.Q(text=""), name="demonstration_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.demonstration_id} revision {self.number}"

@@ -1,0 +1,30 @@
+"""People. Who may do what in a project is a membership, in projects.py."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models.ids import public_id
+
+
+class User(AbstractUser):
+    """Anyone who signs in: labeler, reviewer, lead or operator (`is_staff`)."""
+
+    public_id = models.CharField(max_length=16, unique=True, default=public_id, editable=False)
+    language = models.CharField(_("language of the pages"), max_length=16, blank=True, default="")
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    is_simulated = models.BooleanField(
+        _("simulated"),
+        default=False,
+        help_text=_("A program, not a person: its answers are marked everywhere."),
+    )
+    must_change_password = models.BooleanField(_("has a one-time password"), default=False)
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def shown_name(self) -> str:
+        return self.get_full_name() or self.username

@@ -1,0 +1,114 @@
+"""A project, its people, and the policy by which its loop runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models.ids import public_id
+
+
+class Project(models.Model):
+    """One task that people label and models learn: its prompts, queue, models and rounds."""
+
+    public_id = models.CharField(max_length=16, unique=True, default=public_id, editable=False)
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True, default="")
+    guidelines = models.TextField(_("guidelines for labelers"), blank=True, default="")
+    policy_model = models.ForeignKey(
+        "ModelVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The promoted policy: the one that writes completions now."),
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """Each role may do what the one before it may."""
+
+    LABELER = "labeler", _("labeler")
+    REVIEWER = "reviewer", _("reviewer")
+    LEAD = "lead", _("lead")
+
+
+class Membership(models.Model):
+    """A person in a project."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey("User", on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.LABELER)
+    languages = ArrayField(
+        models.CharField(max_length=16),
+        default=list,
+        blank=True,
+        help_text=_("Languages this person reads; empty means all."),
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.project} · {self.role}"
+
+    def may(self, role: Role) -> bool:
+        """Whether this membership includes what `role` may do."""
+        order = Role.values
+        return self.is_active and order.index(self.role) >= order.index(role)
+
+
+class LoopPolicy(models.Model):
+    """What starts a round of a project, and how its stages run."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="loop_policy")
+    enabled = models.BooleanField(_("rounds start by themselves"), default=False)
+    rankings_per_round = models.PositiveIntegerField(
+        _("new rankings that start a round"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+    )
+    daily_at = models.TimeField(_("time of day that starts a round (UTC)"), null=True, blank=True)
+    bootstrap = models.BooleanField(
+        _("train and sample a first SFT model by itself"),
+        default=False,
+        help_text=_("As soon as there are demonstrations and no policy yet."),
+    )
+    base_model = models.CharField(max_length=64, default="tiny", help_text=_("A name from RANKLOOP_MODELS."))
+    stage_settings: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict, blank=True, help_text=_('Overrides by stage: {"sft": {"learning_rate": 0.0015}}.')
+    )
+    completions_per_item = models.PositiveSmallIntegerField(
+        default=4, validators=[MinValueValidator(2), MaxValueValidator(9)]
+    )
+    items_per_round = models.PositiveIntegerField(default=1000)
+    overlap = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    valid_share = models.FloatField(
+        _("share of items from the validation split"),
+        default=0.10,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+    )
+    valid_overlap = models.PositiveSmallIntegerField(default=2, validators=[MinValueValidator(1)])
+    include_simulated = models.BooleanField(default=False)
+    reward_gate = models.BooleanField(default=True)
+    reward_gate_floor = models.FloatField(default=0.55)
+    reward_gate_margin = models.FloatField(default=0.10)
+
+    def __str__(self) -> str:
+        return f"loop policy of {self.project}"

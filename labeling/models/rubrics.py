@@ -1,0 +1,42 @@
+"""What a labeler is asked for beside the order: the scale and the flags, versioned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Rubric(models.Model):
+    """One immutable version. `flags` is an ordered list of {"key", "en", "zh-hans", "help"}.
+
+    An answer stores its flags as bit masks over that order, and names the rubric it was given under.
+    """
+
+    project = models.ForeignKey("Project", on_delete=models.PROTECT, related_name="rubrics")
+    version = models.PositiveIntegerField()
+    scale_min = models.PositiveSmallIntegerField(default=1)
+    scale_max = models.PositiveSmallIntegerField(default=7)
+    flags: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "version"], name="rubric_version_once"),
+            models.CheckConstraint(
+                condition=models.Q(scale_min=1, scale_max__gte=2, scale_max__lte=9), name="rubric_scale"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} rubric {self.version}"
+
+    def mask(self, keys: list[str]) -> int:
+        """The bit mask of these flag keys. Raises KeyError for an unknown one."""
+        bits = {flag["key"]: 1 << index for index, flag in enumerate(self.flags)}
+        return sum(bits[key] for key in set(keys))
+
+    def keys(self, mask: int) -> list[str]:
+        """The flag keys of a bit mask, in the rubric's order."""
+        return [flag["key"] for index, flag in enumerate(self.flags) if mask >> index & 1]
