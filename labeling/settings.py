@@ -99,7 +99,7 @@ CELERY_BEAT_SCHEDULE = {
 TRAINING_THREADS = environment.integer("RANKLOOP_THREADS", 0)
 RUN_LEASE_SECONDS = environment.integer("RANKLOOP_RUN_LEASE", 60)
 # Base models that runs and leads may name. The operator adds local folders or hub names as JSON:
-# {"flan-t5": {"kind": "hub", "name": "google/flan-t5-small"}, "ours": {"kind": "folder", "name": "/models/ours"}}
+# {"small": {"kind": "hub", "name": "organisation/model"}, "ours": {"kind": "folder", "name": "/models/ours"}}
 BASE_MODELS = {
     "tiny": {"kind": "tiny", "hidden_size": 128, "layers": 4, "heads": 4},
     **json.loads(environment.text("RANKLOOP_MODELS", "{}")),
