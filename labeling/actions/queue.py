@@ -116,7 +116,7 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     _end_overdue(Q(labeler_id=membership.user_id, project_id=membership.project_id, kind=kind))
     mine = {
         live.state: live
-        for live in Assignment.objects.filter(
+        for live in Assignment.objects.select_for_update().filter(
             labeler_id=membership.user_id,
             project_id=membership.project_id,
             kind=kind,
