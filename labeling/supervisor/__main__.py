@@ -25,7 +25,8 @@ State and logs are in {state}. Ctrl-C stops everything; the next start goes on f
 """
 
 
-def main() -> int:
+def main(*, demo: bool = True) -> int:
+    """Run until interrupted; 1 if it could not start. `demo=False` makes no demo projects: for the tests."""
     began = time.monotonic()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -33,7 +34,7 @@ def main() -> int:
     try:
         port = environment.integer("RANKLOOP_PORT", 0) or None
         state = Path(os.environ.get("RANKLOOP_STATE") or ROOT / "var")
-        with Stack(state, web=True, workers=True, demo=True, port=port) as stack:
+        with Stack(state, web=True, workers=True, demo=demo, port=port) as stack:
             print(
                 READY.format(seconds=time.monotonic() - began, url=stack.url, state=stack.state), flush=True
             )

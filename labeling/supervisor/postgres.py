@@ -23,7 +23,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -166,7 +165,6 @@ def programs() -> Path:
     return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
 
 
-@cache
 def namespaces_allowed() -> bool:
     """Whether we may make an unprivileged user namespace here; many containers forbid it."""
     if sys.platform != "linux" or shutil.which(NAMESPACE[0]) is None:
