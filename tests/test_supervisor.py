@@ -207,7 +207,7 @@ def test_a_redis_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 
 def test_a_state_folder_too_deep_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
-    state = tmp_path / "deep" * 20 / "state"
+    state = tmp_path / ("deep" * 20) / "state"
     with servers_only(state) as stack:
         assert select_one(stack) == (1,)
         short = (state / "postgres" / "socket").resolve()
