@@ -140,7 +140,8 @@ def print_tables(report: dict[str, Any]) -> None:
     for name in ("sft", "policy"):
         row = report[name]
         print(
-            f"  {name:<22}              {row['exact']:.3f}    {row['gold']:.3f} ± {errors[name + '_gold']:.3f}"
+            f"  {name:<22}              {row['exact']:.3f}    {row['gold']:.3f}"
+            f" ± {errors[name + '_gold']:.3f}"
             f"    {row['greedy']:.3f}"
         )
     print("\nSFT by temperature          exact    gold")
