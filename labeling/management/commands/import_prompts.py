@@ -18,12 +18,12 @@ from labeling.actions.import_rows import FIELDS, FieldMap, bounded_lines
 from labeling.actions.prompts import ImportReport, import_lines
 from labeling.management.messages import refusal
 
-DESCRIPTION = f"""\
+DESCRIPTION = """\
 Import prompts, with their demonstrations and ready-made answers, into a project from a JSONL file.
 
 One JSON object a line. Fields, all but prompt optional:
-  prompt          a text, or [{{"role": "system|user|assistant", "content": "…"}}, …] ending with the user's
-  completions     [{{"model": "name", "text": "…"}}, …]
+  prompt          a text, or [{"role": "system|user|assistant", "content": "…"}, …] ending with the user's
+  completions     [{"model": "name", "text": "…"}, …]
   demonstrations  a text or a list of texts
   id use_case language group licence source split
 
