@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -45,7 +47,7 @@ def tiny_model(base: BaseModel, tokenizer: PreTrainedTokenizerBase, dropout: flo
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return LlamaForCausalLM(config).eval()
+    return LlamaForCausalLM(config)
 
 
 def load_base(
@@ -76,7 +78,7 @@ def load_policy(source: Path | str, dropout: float = 0.0) -> tuple[PreTrainedMod
         )
     except (OSError, ValueError) as error:
         raise ContractError(f"{_name(source)}: no causal language model can be loaded ({error})") from error
-    return model.eval(), tokenizer
+    return model, tokenizer
 
 
 def load_tokenizer(source: Path | str) -> PreTrainedTokenizerBase:
@@ -89,6 +91,11 @@ def load_tokenizer(source: Path | str) -> PreTrainedTokenizerBase:
         raise ContractError(f"{_name(source)}: no tokenizer can be loaded ({error})") from error
     check_tokenizer(tokenizer)
     return tokenizer
+
+
+def place(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    # transformers hides the type of its own `to`.
+    return cast(PreTrainedModel, cast(nn.Module, model).to(device))
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
