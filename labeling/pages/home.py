@@ -1,0 +1,57 @@
+"""Home: what is there to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from labeling import access
+from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role, Slot, User
+
+
+@dataclass
+class Work:
+    """One project as its member meets it: how much is open, begun and done, by kind."""
+
+    membership: Membership
+    rank: int = 0
+    demonstrate: int = 0
+    begun_rank: bool = False
+    begun_demonstrate: bool = False
+    given: int = 0
+
+    @property
+    def is_lead(self) -> bool:
+        return self.membership.may(Role.LEAD)
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    works = [_work(membership) for membership in access.projects(request.user)]
+    return render(request, "home.html", {"works": works})
+
+
+def _work(membership: Membership) -> Work:
+    user, project = membership.user, membership.project
+    begun = set(
+        Assignment.objects.filter(labeler=user, project=project, state=Assignment.State.OPEN).values_list(
+            "kind", flat=True
+        )
+    )
+    return Work(
+        membership=membership,
+        rank=_open(membership, Kind.RANK),
+        demonstrate=_open(membership, Kind.DEMONSTRATE),
+        begun_rank=Kind.RANK in begun,
+        begun_demonstrate=Kind.DEMONSTRATE in begun,
+        given=Ranking.objects.filter(project=project, labeler=user).count()
+        + Demonstration.objects.filter(project=project, labeler=user).count(),
+    )
+
+
+def _open(membership: Membership, kind: Kind) -> int:
+    return Slot.objects.filter(project=membership.project, kind=kind, state=Slot.State.OPEN).count()
