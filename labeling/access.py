@@ -6,9 +6,8 @@ role is refused with 403, since they know that the project exists.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ from labeling.models import (
 )
 
 
-def membership(user: User | AnonymousUser, project: str, role: Role = Role.LABELER) -> Membership:
+def membership(user: User, project: str, role: Role = Role.LABELER) -> Membership:
     """The user's active membership of the project with this public id. Raises Http404, PermissionDenied."""
     found = (
         Membership.objects.select_related("project", "user")
@@ -40,14 +39,10 @@ def membership(user: User | AnonymousUser, project: str, role: Role = Role.LABEL
     return found
 
 
-def assignment(user: User, token: Any) -> Assignment:
-    """The user's own assignment. Raises Http404."""
-    found = (
-        Assignment.objects.select_related("item", "project", "rubric", "slot")
-        .filter(token=token, labeler_id=user.pk)
-        .first()
-    )
-    if found is None:
+def assignment(user: User, token: Any, kind: str | None = None) -> Assignment:
+    """The user's own assignment, of this kind if one is given. Raises Http404."""
+    found = Assignment.objects.select_related("labeler").filter(token=token, labeler_id=user.pk).first()
+    if found is None or kind not in (None, found.kind):
         raise Http404(_("There is no such assignment of yours."))
     return found
 
@@ -94,7 +89,10 @@ def dataset(user: User, public_id: str, role: Role = Role.LEAD) -> DatasetVersio
     return _of_project(user, found, role)
 
 
-def _of_project(user: User, found: Any, role: Role) -> Any:
+Found = TypeVar("Found", Run, Round, DatasetVersion)
+
+
+def _of_project(user: User, found: Found | None, role: Role) -> Found:
     if found is None:
         raise Http404
     membership(user, found.project.public_id, role)

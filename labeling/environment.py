@@ -65,6 +65,17 @@ def database(url: str) -> dict[str, Any]:
     }
 
 
+def broker(url: str) -> str:
+    """Celery's spelling of REDIS_URL: `redis://`, `rediss://`, or `unix:///path?db=0` for a socket."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        number = dict(parse_qsl(parts.query)).get("db", "0")
+        return f"redis+socket://{parts.path}?virtual_host={number}"
+    if parts.scheme not in ("redis", "rediss"):
+        raise BadEnvironment("REDIS_URL: expected redis://…, rediss://… or unix:///path/of/socket")
+    return url
+
+
 def secret_key(state: Path) -> str:
     """RANKLOOP_SECRET_KEY, or a key made once for this installation and kept in its state folder."""
     given = os.environ.get("RANKLOOP_SECRET_KEY")

@@ -77,15 +77,19 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 
 REDIS_URL = environment.text("REDIS_URL", "redis://127.0.0.1:6379/0")
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = environment.broker(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_ROUTES = {"labeling.tasks.execute_run": {"queue": "train"}}
 CELERY_TIMEZONE = "UTC"
 TICK_SECONDS = environment.integer("RANKLOOP_TICK_SECONDS", 5)
+# One static tick needs no memory of its own; the default scheduler would keep a pickle.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {
         "task": "labeling.tasks.tick",
@@ -99,7 +103,7 @@ CELERY_BEAT_SCHEDULE = {
 TRAINING_THREADS = environment.integer("RANKLOOP_THREADS", 0)
 RUN_LEASE_SECONDS = environment.integer("RANKLOOP_RUN_LEASE", 60)
 # Base models that runs and leads may name. The operator adds local folders or hub names as JSON:
-# {"flan-t5": {"kind": "hub", "name": "google/flan-t5-small"}, "ours": {"kind": "folder", "name": "/models/ours"}}
+# {"small": {"kind": "hub", "name": "organisation/model"}, "ours": {"kind": "folder", "name": "/models/ours"}}
 BASE_MODELS = {
     "tiny": {"kind": "tiny", "hidden_size": 128, "layers": 4, "heads": 4},
     **json.loads(environment.text("RANKLOOP_MODELS", "{}")),
@@ -159,6 +163,14 @@ CONTENT_SECURITY_POLICY = {
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE / "static"
 STATICFILES_DIRS = [ROOT / "frontend" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
 WHITENOISE_USE_FINDERS = DEBUG
 
 REST_FRAMEWORK = {

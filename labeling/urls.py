@@ -7,5 +7,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("labeling.pages.urls")),
+    path("api/", include("labeling.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -40,8 +40,8 @@ def text_digest(text: str) -> bytes:
 
 def body_digest(body: Any) -> bytes:
     """SHA-256 of canonical JSON: equal requests have equal digests."""
-    canonical = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("utf-8")).digest()
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).digest()
 
 
 def check_json(value: Any, field: str, *, max_bytes: int, depth: int = MAX_JSON_DEPTH) -> Any:

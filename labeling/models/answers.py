@@ -17,13 +17,17 @@ class Answer(models.Model):
     """
 
     public_id = models.CharField(max_length=16, unique=True, default=public_id, editable=False)
-    project = models.ForeignKey("Project", on_delete=models.PROTECT, related_name="%(class)ss")
-    item = models.ForeignKey("Item", on_delete=models.PROTECT, null=True, related_name="%(class)ss")
+    project = models.ForeignKey("labeling.Project", on_delete=models.PROTECT, related_name="%(class)ss")
+    item = models.ForeignKey("labeling.Item", on_delete=models.PROTECT, null=True, related_name="%(class)ss")
     assignment = models.OneToOneField(
-        "Assignment", on_delete=models.PROTECT, null=True, related_name="%(class)s"
+        "labeling.Assignment", on_delete=models.PROTECT, null=True, related_name="%(class)s"
     )
-    slot = models.OneToOneField("Slot", on_delete=models.PROTECT, null=True, related_name="%(class)s")
-    labeler = models.ForeignKey("User", on_delete=models.PROTECT, null=True, related_name="%(class)ss")
+    slot = models.OneToOneField(
+        "labeling.Slot", on_delete=models.PROTECT, null=True, related_name="%(class)s"
+    )
+    labeler = models.ForeignKey(
+        "labeling.User", on_delete=models.PROTECT, null=True, related_name="%(class)ss"
+    )
     is_simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -37,8 +41,9 @@ class Revision(models.Model):
     public_id = models.CharField(max_length=16, unique=True, default=public_id, editable=False)
     number = models.PositiveIntegerField()
     base = models.PositiveIntegerField(default=0)
-    labeler = models.ForeignKey("User", on_delete=models.PROTECT, null=True, related_name="+")
-    idempotency_key = models.CharField(max_length=64, null=True)
+    labeler = models.ForeignKey("labeling.User", on_delete=models.PROTECT, null=True, related_name="+")
+    # Null, and so never equal to another, where no request wrote it (an import).
+    idempotency_key = models.CharField(max_length=64, null=True)  # noqa: DJ001
     body_digest = models.BinaryField(max_length=32)
     active_seconds = models.PositiveIntegerField(
         default=0, help_text="Capped by the time the lease was held."

@@ -1,0 +1,99 @@
+"""What submitting has in common for every kind of answer: keys, replays, capped time, revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
+from labeling.actions.text import body_digest
+from labeling.models import Assignment, Demonstration, DemonstrationRevision, Ranking, RankingRevision
+
+TELEMETRY = frozenset({"active_seconds", "mode"})
+"""Fields that a retry may give differently: they are left out when two bodies are compared."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A stored answer. `created` is False where the same request had been taken before."""
+
+    answer: Ranking | Demonstration
+    revision: int
+    created: bool
+    conflicts: int = 0
+
+    @property
+    def extra(self) -> bool:
+        return self.answer.slot_id is None
+
+
+def check_key(key: Any) -> str:
+    """The idempotency key of a submit. Raises BadInput."""
+    if not isinstance(key, str) or not 8 <= len(key) <= 64 or not key.isascii() or not key.isprintable():
+        raise BadInput(
+            _("An idempotency key of 8 to 64 ASCII characters is wanted."), field="Idempotency-Key"
+        )
+    return key
+
+
+def check_fields(body: Any, allowed: frozenset[str]) -> dict[str, Any]:
+    """The body as an object without unknown fields. Raises BadInput that names the first one."""
+    if not isinstance(body, dict):
+        raise BadInput(_("An object is wanted."), field="body")
+    for name in body:
+        if name not in allowed:
+            raise BadInput(_("There is no such field."), field=str(name)[:80])
+    return body
+
+
+def request_digest(body: dict[str, Any]) -> bytes:
+    return body_digest({name: value for name, value in body.items() if name not in TELEMETRY})
+
+
+def replayed(
+    revisions: models.Manager[Any], labeler_id: int, key: str, digest: bytes
+) -> RankingRevision | DemonstrationRevision | None:
+    """The revision that this key already wrote. Raises KeyReused if it was another body."""
+    stored: RankingRevision | DemonstrationRevision | None = revisions.filter(
+        labeler_id=labeler_id, idempotency_key=key
+    ).first()
+    if stored is not None and bytes(stored.body_digest) != digest:
+        raise KeyReused(_("This key was already used for another answer."), field="Idempotency-Key")
+    return stored
+
+
+def check_unanswered(held: Assignment) -> None:
+    """Raises NotNow if this assignment was answered (perhaps in another tab) or skipped."""
+    if held.state == Assignment.State.ANSWERED:
+        raise NotNow(_("You have already answered this item."), data={"code": "done"})
+    if held.state == Assignment.State.SKIPPED:
+        raise NotNow(_("You have skipped this item."), data={"code": "skipped"})
+
+
+def active_seconds(body: dict[str, Any], held: Assignment) -> int:
+    """What the page measured, but no more than the time since the item was first shown."""
+    given = body.get("active_seconds", 0)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 10**7:
+        raise BadInput(_("A number of seconds is wanted."), field="active_seconds")
+    if held.opened_at is None:
+        return 0
+    shown = (timezone.now() - held.opened_at).total_seconds()
+    return max(0, min(int(given), int(shown)))
+
+
+def check_base(body: dict[str, Any], latest: int, stored: dict[str, Any]) -> int:
+    """The revision that an edit rests on. Raises Stale, with the stored answer, if it is not the latest."""
+    base = body.get("base")
+    if isinstance(base, bool) or not isinstance(base, int):
+        raise BadInput(_("The number of the revision that you changed is wanted."), field="base")
+    if base != latest:
+        raise Stale(
+            _("The answer was changed meanwhile, perhaps in another tab."),
+            field="base",
+            data={"stored": {**stored, "revision": latest}},
+        )
+    return base

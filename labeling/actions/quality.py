@@ -1,0 +1,60 @@
+"""How good the labels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from labeling.models import Project
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often two labelers of an item order a pair of its completions the same way.
+
+    `strict` counts pairs that both order (as InstructGPT's 72.6 %, section 3.4); `with_ties` counts all
+    pairs, where a tie agrees only with a tie. Both are shares, or None where there is nothing to compare.
+    """
+
+    strict: float | None
+    strict_pairs: int
+    with_ties: float | None
+    pairs: int
+    items: int
+
+
+PAIRS = """
+WITH latest AS (
+    SELECT DISTINCT ON (revision.ranking_id) revision.ranking_id, revision.item_id, revision.ranks, revision.k
+    FROM labeling_rankingrevision revision JOIN labeling_ranking ranking ON ranking.id = revision.ranking_id
+    WHERE ranking.project_id = %s AND ranking.slot_id IS NOT NULL
+    ORDER BY revision.ranking_id, revision.number DESC
+), compared AS (
+    SELECT one.item_id,
+           sign(one.ranks[i] - one.ranks[j]) AS first, sign(other.ranks[i] - other.ranks[j]) AS second
+    FROM latest one
+    JOIN latest other ON other.item_id = one.item_id AND other.ranking_id > one.ranking_id
+    CROSS JOIN LATERAL generate_series(1, one.k) AS i
+    CROSS JOIN LATERAL generate_series(i + 1, one.k) AS j
+    WHERE one.ranks IS NOT NULL AND other.ranks IS NOT NULL
+)
+SELECT count(*) FILTER (WHERE first <> 0 AND second <> 0),
+       count(*) FILTER (WHERE first <> 0 AND first = second),
+       count(*), count(*) FILTER (WHERE first = second), count(DISTINCT item_id)
+FROM compared
+"""
+
+
+def agreement(project: Project) -> Agreement:
+    """Pairwise agreement over every item with two or more rankings that fill slots."""
+    with connection.cursor() as database:
+        database.execute(PAIRS, [project.pk])
+        strict_pairs, strict_same, pairs, same, items = database.fetchone()
+    return Agreement(
+        strict=strict_same / strict_pairs if strict_pairs else None,
+        strict_pairs=strict_pairs,
+        with_ties=same / pairs if pairs else None,
+        pairs=pairs,
+        items=items,
+    )

@@ -1,0 +1,259 @@
+"""Submitting and revising a ranking.
+
+A request speaks in the letters that the labeler saw (A, B, C …); what is stored are arrays over the
+item's fixed positions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import string
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labeling.actions import queue
+from labeling.actions.answers import (
+    Submitted,
+    active_seconds,
+    check_base,
+    check_fields,
+    check_key,
+    check_unanswered,
+    replayed,
+    request_digest,
+)
+from labeling.actions.errors import BadInput
+from labeling.actions.slots import take_slot
+from labeling.actions.text import check_text
+from labeling.models import Assignment, InputMode, Ranking, RankingRevision, Rubric
+
+LETTERS = string.ascii_uppercase
+FIELDS = frozenset(
+    {"scores", "tiers", "tied", "flags", "moved", "all_bad", "comment", "active_seconds", "mode"}
+)
+MAX_COMMENT_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a ranking says, over positions."""
+
+    scores: list[int]
+    ranks: list[int] | None
+    flags: list[int]
+    moved: list[bool]
+    all_bad: bool
+    comment: str
+    mode: str
+    conflicts: int
+
+
+@transaction.atomic
+def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
+    """Store a ranking and fill the slot; late, it fills a free one or becomes an extra.
+
+    The same key and body again give the stored answer. Raises BadInput for an answer that is not whole
+    (see `parse`), KeyReused, and NotNow if the item was answered or skipped before.
+    """
+    check_key(key)
+    check_fields(body, FIELDS)
+    digest = request_digest(body)
+    held = queue.lock(assignment)
+    stored = replayed(RankingRevision.objects, held.labeler_id, key, digest)
+    if stored is not None:
+        return _submitted(stored, created=False)
+    check_unanswered(held)
+    content = parse(body, held.shown_order, held.rubric)
+    slot_id = take_slot(held)
+    ranking = Ranking.objects.create(
+        project_id=held.project_id,
+        item_id=held.item_id,
+        assignment=held,
+        slot_id=slot_id,
+        labeler_id=held.labeler_id,
+        is_simulated=assignment.labeler.is_simulated,
+    )
+    revision = _write(ranking, held, content, 1, 0, key, digest, active_seconds(body, held))
+    return _submitted(revision, created=True)
+
+
+@transaction.atomic
+def revise(ranking: Ranking, body: dict[str, Any], key: str) -> Submitted:
+    """Append a revision on the stated base. Raises as `submit`, and Stale with the stored answer."""
+    check_key(key)
+    check_fields(body, FIELDS | {"base"})
+    digest = request_digest(body)
+    assert ranking.assignment is not None
+    held = queue.lock(ranking.assignment)
+    stored = replayed(RankingRevision.objects, held.labeler_id, key, digest)
+    if stored is not None:
+        return _submitted(stored, created=False)
+    latest = ranking.revisions.order_by("-number")[0]
+    base = check_base(body, latest.number, as_letters(latest, held))
+    content = parse(body, held.shown_order, held.rubric)
+    revision = _write(
+        ranking, held, content, latest.number + 1, base, key, digest, active_seconds(body, held)
+    )
+    return _submitted(revision, created=True)
+
+
+def parse(body: dict[str, Any], shown_order: list[int], rubric: Rubric) -> Content:
+    """Check that an answer is whole, and turn letters into positions. Raises BadInput naming the field.
+
+    Whole (*touched*) means: every completion has a score; the tiers name each letter once, best first,
+    and every letter that shares a tier stands in `tied`, where the labeler said that it is a tie. Only
+    an all-bad answer may leave the tiers out.
+    """
+    letters = LETTERS[: len(shown_order)]
+    position = dict(zip(letters, shown_order, strict=True))
+    scores = _scores(body.get("scores"), letters, rubric)
+    all_bad = body.get("all_bad", False)
+    if not isinstance(all_bad, bool):
+        raise BadInput(_("True or false is wanted."), field="all_bad")
+    tiers = body.get("tiers")
+    if tiers is None and not all_bad:
+        raise BadInput(_("An order is wanted, or “all bad”."), field="tiers")
+    rank_of = None if tiers is None else _ranks(tiers, body.get("tied", []), letters)
+    flags = _flags(body.get("flags", {}), letters, rubric)
+    moved = set(_letters(body.get("moved", []), letters, "moved"))
+    mode = body.get("mode", InputMode.API)
+    if mode not in InputMode.values:
+        raise BadInput(_("Choose one of: %(modes)s.") % {"modes": ", ".join(InputMode.values)}, field="mode")
+    comment = check_text(body.get("comment", ""), "comment", max_bytes=MAX_COMMENT_BYTES, required=False)
+    letter_at = {place: letter for letter, place in position.items()}
+    order = [letter_at[place] for place in range(len(shown_order))]
+    return Content(
+        scores=[scores[letter] for letter in order],
+        ranks=None if rank_of is None else [rank_of[letter] for letter in order],
+        flags=[flags.get(letter, 0) for letter in order],
+        moved=[letter in moved for letter in order],
+        all_bad=all_bad,
+        comment=comment,
+        mode=mode,
+        conflicts=0 if rank_of is None else conflicts(scores, rank_of),
+    )
+
+
+def conflicts(scores: dict[str, int], ranks: dict[str, int]) -> int:
+    """Pairs that the scores put strictly one way and the order strictly the other."""
+    return sum((scores[a] - scores[b]) * (ranks[a] - ranks[b]) > 0 for a, b in combinations(scores, 2))
+
+
+def as_letters(revision: RankingRevision, held: Assignment) -> dict[str, Any]:
+    """A stored revision in the letters of the assignment that it was given under."""
+    shown = list(zip(LETTERS, held.shown_order, strict=False))
+    tiers: dict[int, list[str]] = {}
+    for letter, place in shown:
+        if revision.ranks is not None:
+            tiers.setdefault(revision.ranks[place], []).append(letter)
+    keys = {letter: held.rubric.keys(revision.flags[place]) for letter, place in shown}
+    return {
+        "scores": {letter: revision.scores[place] for letter, place in shown},
+        "tiers": [tiers[rank] for rank in sorted(tiers)] if revision.ranks is not None else None,
+        "tied": sorted(letter for tier in tiers.values() if len(tier) > 1 for letter in tier),
+        "flags": {letter: flags for letter, flags in keys.items() if flags},
+        "moved": [letter for letter, place in shown if revision.moved[place]],
+        "all_bad": revision.all_bad,
+        "comment": revision.comment,
+    }
+
+
+def _scores(given: Any, letters: str, rubric: Rubric) -> dict[str, int]:
+    if not isinstance(given, dict):
+        raise BadInput(_("A score for each completion is wanted."), field="scores")
+    _letters(list(given), letters, "scores")
+    for letter in letters:
+        score = given.get(letter)
+        if isinstance(score, bool) or not isinstance(score, int):
+            raise BadInput(_("Completion %(letter)s has no score.") % {"letter": letter}, field="scores")
+        if not rubric.scale_min <= score <= rubric.scale_max:
+            raise BadInput(
+                _("The score of %(letter)s is not between %(least)d and %(most)d.")
+                % {"letter": letter, "least": rubric.scale_min, "most": rubric.scale_max},
+                field="scores",
+            )
+    return {letter: given[letter] for letter in letters}
+
+
+def _ranks(tiers: Any, tied: Any, letters: str) -> dict[str, int]:
+    if not isinstance(tiers, list) or not all(isinstance(tier, list) and tier for tier in tiers):
+        raise BadInput(_("A list of tiers, best first, is wanted."), field="tiers")
+    named = _letters([letter for tier in tiers for letter in tier], letters, "tiers")
+    if missing := [letter for letter in letters if letter not in named]:
+        raise BadInput(
+            _("These are not in the order yet: %(letters)s.") % {"letters": ", ".join(missing)}, field="tiers"
+        )
+    marked = set(_letters(tied, letters, "tied"))
+    shared = [letter for tier in tiers if len(tier) > 1 for letter in tier]
+    if untouched := [letter for letter in shared if letter not in marked]:
+        raise BadInput(
+            _("These are equal but not marked as a tie: %(letters)s.") % {"letters": ", ".join(untouched)},
+            field="tied",
+        )
+    return {letter: rank for rank, tier in enumerate(tiers, 1) for letter in tier}
+
+
+def _flags(given: Any, letters: str, rubric: Rubric) -> dict[str, int]:
+    if not isinstance(given, dict):
+        raise BadInput(_("Flags for each completion are wanted."), field="flags")
+    _letters(list(given), letters, "flags")
+    masks = {}
+    for letter, keys in given.items():
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise BadInput(_("A list of flags is wanted."), field=f"flags.{letter}")
+        try:
+            masks[letter] = rubric.mask(keys)
+        except KeyError as unknown:
+            raise BadInput(
+                _("There is no flag %(flag)s.") % {"flag": str(unknown.args[0])[:40]}, field=f"flags.{letter}"
+            ) from None
+    return masks
+
+
+def _letters(given: Any, letters: str, field: str) -> list[str]:
+    """A list of this item's letters, each once. Raises BadInput."""
+    if not isinstance(given, list):
+        raise BadInput(_("A list of letters is wanted."), field=field)
+    for index, letter in enumerate(given):
+        if not isinstance(letter, str) or len(letter) != 1 or letter not in letters:
+            raise BadInput(
+                _("%(letter)s is no completion of this item.") % {"letter": repr(letter)[:40]}, field=field
+            )
+        if letter in given[:index]:
+            raise BadInput(_("%(letter)s is named twice.") % {"letter": letter}, field=field)
+    return given
+
+
+def _write(
+    ranking: Ranking,
+    held: Assignment,
+    content: Content,
+    number: int,
+    base: int,
+    key: str,
+    digest: bytes,
+    seconds: int,
+) -> RankingRevision:
+    return RankingRevision.objects.create(
+        ranking=ranking,
+        item_id=held.item_id,
+        k=len(held.shown_order),
+        number=number,
+        base=base,
+        labeler_id=held.labeler_id,
+        idempotency_key=key,
+        body_digest=digest,
+        active_seconds=seconds,
+        rubric_id=held.rubric_id,
+        **dataclasses.asdict(content),
+    )
+
+
+def _submitted(revision: Any, *, created: bool) -> Submitted:
+    return Submitted(
+        answer=revision.ranking, revision=revision.number, created=created, conflicts=revision.conflicts
+    )

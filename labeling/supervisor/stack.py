@@ -1,0 +1,262 @@
+"""Stack: everything that runs, started in order and stopped in reverse.
+
+    with Stack(state, web=True, workers=True) as stack:
+        ...  # stack.url, stack.environment
+
+A state folder holds all that survives a restart:
+
+    lock, address     held by the one Stack that uses the folder; where it serves
+    port, secret_key  made once and kept
+    postgres/ valkey/ the embedded servers' data, and their sockets
+    static/           collected static files
+    logs/ pids/       one of each for every child
+    artifacts/ runs/  what training writes
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from labeling.supervisor import ports
+from labeling.supervisor.postgres import Postgres, PostgresError
+from labeling.supervisor.processes import Process, end_leftovers
+from labeling.supervisor.valkey import Valkey
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WEB_PROCESSES, WEB_THREADS = 2, 2
+
+
+class StackError(Exception):
+    """The stack cannot be started; the message is for the person at the terminal."""
+
+
+class AlreadyRunning(StackError):
+    """Another supervisor holds this state folder."""
+
+
+class Stack:
+    """The servers, and with `web` and `workers` the processes of Rankloop itself.
+
+    DATABASE_URL and REDIS_URL in `environment` name servers that are used instead of embedded ones.
+    With `web` or `workers` the database is migrated first; with `demo` the demo projects are made once.
+    `durable=False` gives up crash safety of the embedded database for speed. `say` gets progress lines.
+
+    `environment` is what a process needs in order to belong to this stack; `url` is where the web serves.
+    Raises StackError on entering; then nothing is left running.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        web: bool = False,
+        workers: bool = False,
+        demo: bool = False,
+        durable: bool = True,
+        port: int | None = None,
+        environment: Mapping[str, str] = os.environ,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.state = state.resolve()
+        self.environment = {**environment, "RANKLOOP_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
+        self.environment.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
+        self.url = ""
+        self._web, self._workers, self._demo, self._durable = web, workers, demo, durable
+        self._wanted_port = port
+        self._say = say
+        self._lock: IO[str] | None = None
+        self._servers: list[Postgres | Valkey] = []
+        self._processes: list[Process] = []
+        """In order of starting; they are stopped in reverse."""
+
+    def __enter__(self) -> Stack:
+        self._take_lock()
+        try:
+            if left := end_leftovers(self.state):
+                self._say(f"Ended what an earlier start left behind: {', '.join(left)}")
+            self._start_servers()
+            if self._web:
+                self._choose_port()
+            if self._web or self._workers:
+                self._prepare()
+            self._start_own()
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, PostgresError):
+                raise StackError(str(error)) from error
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def tend(self) -> None:
+        """Start crashed children again. Call it about twice a second while the stack should run."""
+        for process in self._processes:
+            if news := process.tend():
+                self._say(news)
+
+    def stop(self) -> None:
+        """Beat, workers, web, Valkey, PostgreSQL: each gets its time, in all less than ten seconds."""
+        with _undisturbed():
+            for process in reversed(self._processes):
+                process.stop()
+            for server in self._servers:
+                server.forget_sockets()
+            self._processes, self._servers = [], []
+            if self._lock:
+                (self.state / "address").unlink(missing_ok=True)
+                self._lock.close()
+                self._lock = None
+
+    # --- the steps of starting ------------------------------------------------------------------------
+
+    def _take_lock(self) -> None:
+        try:
+            self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+            lock = (self.state / "lock").open("a+", encoding="ascii")
+        except OSError as error:
+            raise StackError(f"The state folder {self.state} cannot be used: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            address = self.state / "address"
+            where = address.read_text(encoding="ascii").strip() if address.exists() else "still starting"
+            raise AlreadyRunning(f"Rankloop already runs on {self.state}: {where}") from None
+        self._lock = lock
+
+    def _start_servers(self) -> None:
+        if not self.environment.get("DATABASE_URL"):
+            self._say("Starting PostgreSQL")
+            postgres = Postgres(self.state, self.environment, durable=self._durable)
+            self._servers.append(postgres)
+            postgres.create()
+            self._processes.append(postgres.process)
+            postgres.start()
+            postgres.create_database()
+            self.environment["DATABASE_URL"] = postgres.url
+        if not self.environment.get("REDIS_URL"):
+            self._say("Starting Valkey")
+            valkey = Valkey(self.state, self.environment)
+            self._servers.append(valkey)
+            self._start(valkey.process)
+            self._wait(valkey.process, valkey.ready, 30)
+            self.environment["REDIS_URL"] = valkey.url
+
+    def _choose_port(self) -> None:
+        port = ports.choose(self._wanted_port, self.state / "port")
+        if port is None:
+            raise StackError(f"Port {self._wanted_port} is taken; set RANKLOOP_PORT to another, or unset it")
+        self._port = port
+        self.url = f"http://{ports.HOST}:{port}/"
+        # Cookies do not see ports: two installations on one machine would sign each other out.
+        self.environment.setdefault("RANKLOOP_COOKIE", f"rankloop_{port}")
+
+    def _prepare(self) -> None:
+        self._say("Preparing the database and the static files" + (" and the demo projects" * self._demo))
+        steps = ["migrate", "static", *(["demo"] if self._demo else [])]
+        command = [sys.executable, "-m", "labeling.supervisor.prepare", *steps]
+        # In the foreground's own process group: Ctrl-C ends it too, and its output is for the person.
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=False)
+        if done.returncode != 0:
+            raise StackError("The preparation failed; what it said stands above")
+
+    def _start_own(self) -> None:
+        if self._web:
+            self._say("Starting the web server")
+            self._start(self._granian())
+        if self._workers:
+            self._say("Starting the workers and beat")
+            self._start(
+                self._celery("worker-control", "worker", "-Q", "control", "-c", "2", "-n", "control@%h")
+            )
+            self._start(self._celery("worker-train", "worker", "-Q", "train", "-c", "1", "-n", "train@%h"))
+            self._start(self._celery("beat", "beat"))
+        for process in self._processes:
+            if process.name == "web":
+                self._wait(process, self._serves, 60)
+                (self.state / "address").write_text(self.url + "\n", encoding="ascii")
+            elif process.name.startswith("worker"):
+                self._wait(process, lambda process=process: " ready." in process.output(), 60)
+
+    def _granian(self) -> Process:
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "labeling.wsgi:application"]
+        command += ["--host", ports.HOST, "--port", str(self._port)]
+        command += ["--workers", str(WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS)]
+        # A thread keeps its database connection: let it live as long as that.
+        command += ["--blocking-threads-idle-timeout", "600", "--respawn-failed-workers"]
+        command += ["--workers-kill-timeout", "1"]
+        return self._own("web", command, patience=2.0, orphan_signal=signal.SIGTERM)
+
+    def _celery(self, name: str, *arguments: str) -> Process:
+        command = [sys.executable, "-m", "celery", "-A", "labeling", *arguments, "--loglevel", "info"]
+        if arguments[0] == "worker":
+            command += ["--without-gossip", "--without-mingle"]
+        return self._own(name, command, patience=4.0 if name == "worker-train" else 1.0)
+
+    def _own(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        patience: float,
+        orphan_signal: signal.Signals = signal.SIGKILL,
+    ) -> Process:
+        environment = {**self.environment, "PYTHONPATH": str(ROOT)}
+        return Process(
+            name, command, self.state, environment=environment, patience=patience, orphan_signal=orphan_signal
+        )
+
+    def _start(self, process: Process) -> None:
+        self._processes.append(process)
+        process.start()
+
+    def _wait(self, process: Process, ready: Callable[[], bool], patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while not ready():
+            if not process.running():
+                raise StackError(f"{process.name} does not start\n{process.tail()}")
+            if time.monotonic() > deadline:
+                raise StackError(f"{process.name} is not ready after {patience:.0f} s\n{process.tail()}")
+            time.sleep(0.05)
+
+    def _serves(self) -> bool:
+        connection = http.client.HTTPConnection(ports.HOST, self._port, timeout=10)
+        try:
+            connection.request("HEAD", "/")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM do nothing meanwhile: stopping is what they ask for."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,80 @@
+"""Small real worlds for tests: a project, people, prompts with completions, items."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from labeling.actions.items import NewItem, create_items
+from labeling.actions.text import body_digest, text_digest
+from labeling.models import Assignment, Completion, Item, Kind, Membership, Project, Prompt, Role, Rubric, User
+
+FLAGS = [
+    {"key": "fails_instruction", "en": "Fails the instruction", "zh-hans": "未遵循指令"},
+    {"key": "hallucination", "en": "Hallucination", "zh-hans": "幻觉"},
+]
+
+
+def project(slug: str = "stories") -> Project:
+    made = Project.objects.create(slug=slug, name=slug.title())
+    Rubric.objects.create(project=made, version=1, flags=FLAGS)
+    return made
+
+
+def member(of: Project, name: str, role: str = Role.LABELER, **more: Any) -> Membership:
+    user, _ = User.objects.get_or_create(username=name)
+    return Membership.objects.create(project=of, user=user, role=role, **more)
+
+
+def prompt(of: Project, text: str, **more: Any) -> Prompt:
+    messages = [{"role": "user", "content": text}]
+    return Prompt.objects.create(
+        project=of, digest=body_digest(messages), messages=messages, **{"split": "train", **more}
+    )
+
+
+def completion(of: Prompt, text: str, author: User | None = None) -> Completion:
+    return Completion.objects.create(prompt=of, text=text, digest=text_digest(text), author=author)
+
+
+def rank_items(of: Project, count: int, *, k: int = 4, overlap: int = 1, **more: Any) -> list[Item]:
+    """`count` items to rank, each of a prompt of its own with K completions."""
+    before = Item.objects.filter(project=of).count()
+    news = []
+    for number in range(before, before + count):
+        asked = prompt(of, f"prompt {number}", language=more.get("language", ""))
+        texts = [completion(asked, f"answer {place} to {number}") for place in range(k)]
+        news.append(NewItem(asked, Kind.RANK, texts, overlap=overlap))
+    create_items(of, news)
+    return list(Item.objects.filter(project=of).order_by("pk")[before:])
+
+
+def demonstrate_items(of: Project, count: int, *, overlap: int = 1) -> list[Item]:
+    create_items(
+        of, [NewItem(prompt(of, f"write {n}"), Kind.DEMONSTRATE, overlap=overlap) for n in range(count)]
+    )
+    return list(Item.objects.filter(project=of, kind=Kind.DEMONSTRATE).order_by("pk"))
+
+
+def key() -> str:
+    return uuid.uuid4().hex
+
+
+def answer(to: Assignment, **more: Any) -> dict[str, Any]:
+    """A whole ranking in letters: A best, then B, and so on."""
+    letters = [chr(ord("A") + place) for place in range(len(to.shown_order))]
+    return {
+        "scores": {letter: max(1, 7 - place) for place, letter in enumerate(letters)},
+        "tiers": [[letter] for letter in letters],
+        **more,
+    }
+
+
+def overdue(of: Project) -> None:
+    """Every lease of the project has run out by the database's clock."""
+    from django.db.models import DateTimeField, ExpressionWrapper, F
+    from datetime import timedelta
+
+    Assignment.objects.filter(project=of, state__in=Assignment.LIVE).update(
+        lease_until=ExpressionWrapper(F("lease_until") - timedelta(hours=3), output_field=DateTimeField())
+    )

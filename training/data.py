@@ -1,0 +1,150 @@
+"""Rows of the run folder's datasets to examples of token ids, and examples to batches."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from transformers import PreTrainedTokenizerBase
+
+from training.contracts import (
+    ComparisonRow,
+    ContractError,
+    DemonstrationRow,
+    PromptRow,
+    RankingRow,
+    Split,
+    read_rows,
+)
+from training.tokens import encode_prompt, encode_response
+
+Row = TypeVar("Row")
+
+# Batches are cut from a window sorted by length: near-equal lengths waste little padding, and a window
+# this short keeps the order near random.
+WINDOW_BATCHES = 32
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and one response to it, as token ids."""
+
+    prompt: list[int]
+    response: list[int]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    public_id: str
+    split: Split
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A prompt with its K completions and the rankings that give an order."""
+
+    prompt_id: str
+    split: Split
+    prompt: list[int]
+    responses: list[list[int]]
+    rankings: list[RankingRow]
+
+    @property
+    def orders(self) -> list[tuple[int, ...]]:
+        """Each ranking's ranks, 1 is best."""
+        return [ranking.ranks for ranking in self.rankings if ranking.ranks is not None]
+
+
+@dataclass(frozen=True)
+class Items:
+    items: list[Item]
+    skipped_all_bad: int
+    """Rankings without an order: all completions were called bad."""
+
+
+def load_rows(path: Path, row_type: type[Row]) -> list[Row]:
+    """Raises ContractError if there is none, or naming the line that is wrong."""
+    rows = list(read_rows(path, row_type))
+    if not rows:
+        raise ContractError(f"{path.name}: no rows")
+    return rows
+
+
+def load_demonstrations(
+    path: Path, tokenizer: PreTrainedTokenizerBase, prompt_limit: int, response_limit: int
+) -> dict[Split, list[Example]]:
+    """The examples of an sft dataset by split. Raises ContractError."""
+    splits: dict[Split, list[Example]] = {"train": [], "valid": [], "test": []}
+    for row in load_rows(path, DemonstrationRow):
+        prompt = encode_prompt(tokenizer, row.messages, prompt_limit)
+        splits[row.split].append(Example(prompt, encode_response(tokenizer, row.response, response_limit)))
+    return splits
+
+
+def load_prompts(path: Path, tokenizer: PreTrainedTokenizerBase, limit: int) -> list[Prompt]:
+    """Raises ContractError."""
+    return [
+        Prompt(row.prompt, row.split, encode_prompt(tokenizer, row.messages, limit))
+        for row in load_rows(path, PromptRow)
+    ]
+
+
+def load_items(
+    path: Path, tokenizer: PreTrainedTokenizerBase, prompt_limit: int, response_limit: int
+) -> Items:
+    """The items of a comparisons dataset that have at least one order. Raises ContractError."""
+    items, skipped = [], 0
+    for row in load_rows(path, ComparisonRow):
+        ordered = []
+        for ranking in row.rankings:
+            if ranking.ranks is None:
+                skipped += 1
+            elif len(ranking.ranks) != len(row.completions):
+                raise ContractError(
+                    f"{path.name}: item {row.item}: ranking {ranking.ranking}: "
+                    f"{len(ranking.ranks)} ranks for {len(row.completions)} completions"
+                )
+            else:
+                ordered.append(ranking)
+        if not ordered:
+            continue
+        prompt = encode_prompt(tokenizer, row.messages, prompt_limit)
+        responses = [encode_response(tokenizer, entry.text, response_limit) for entry in row.completions]
+        items.append(Item(row.prompt, row.split, prompt, responses, ordered))
+    return Items(items, skipped)
+
+
+def total_steps(examples: int, batch_size: int, epochs: float) -> int:
+    return max(1, math.ceil(epochs * math.ceil(examples / batch_size)))
+
+
+def training_batches(lengths: Sequence[int], batch_size: int, steps: int, seed: int) -> Iterator[list[int]]:
+    """Yield `steps` batches of indices: every epoch in a new random order, grouped by like length."""
+    order = list(range(len(lengths)))
+    shuffle = random.Random(seed)
+    done = 0
+    while True:
+        shuffle.shuffle(order)
+        window = batch_size * WINDOW_BATCHES
+        batches: list[list[int]] = []
+        for start in range(0, len(order), window):
+            part = sorted(order[start : start + window], key=lambda index: lengths[index])
+            batches += [part[at : at + batch_size] for at in range(0, len(part), batch_size)]
+        shuffle.shuffle(batches)
+        for batch in batches:
+            if done == steps:
+                return
+            yield batch
+            done += 1
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Yield every index once, like lengths together, longest first so that memory fails early if at all."""
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]

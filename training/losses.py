@@ -1,0 +1,118 @@
+"""The mathematics of the loop as pure functions of tensors.
+
+Sources: Ouyang et al. 2022 (InstructGPT, arXiv 2203.02155), Schulman et al. 2016 (GAE, arXiv 1506.02438)
+and 2017 (PPO, arXiv 1707.06347). `mask` is 1 at response tokens; a mean is over those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+
+class Pairs(NamedTuple):
+    """Which completion won over which, as indices into the completions of a batch laid end to end."""
+
+    winners: list[int]
+    losers: list[int]
+    weights: list[float]
+    items: int
+
+
+def ordered_pairs(ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """The (winner, loser) positions of one ranking, 1 is best; ties give no pair."""
+    return [
+        (first, second) if ranks[first] < ranks[second] else (second, first)
+        for first, second in combinations(range(len(ranks)), 2)
+        if ranks[first] != ranks[second]
+    ]
+
+
+def kwise_pairs(batch: Sequence[Sequence[Sequence[int]]]) -> Pairs:
+    """The pairs of a batch of items, each a list of its rankings' ranks.
+
+    A pair weighs 1 / C(K, 2), also where ties left fewer pairs than that: a ranking full of ties says less.
+    The rankings of one item share the weight of one item.
+    """
+    pairs = Pairs([], [], [], len(batch))
+    start = 0
+    for rankings in batch:
+        completions = len(rankings[0])
+        weight = 1 / (comb(completions, 2) * len(rankings))
+        for ranks in rankings:
+            for winner, loser in ordered_pairs(ranks):
+                pairs.winners.append(start + winner)
+                pairs.losers.append(start + loser)
+                pairs.weights.append(weight)
+        start += completions
+    return pairs
+
+
+def kwise_loss(scores: Tensor, pairs: Pairs) -> Tensor:
+    """InstructGPT's reward loss (section 3.5): the mean over items of -1/C(K,2) sum log sigmoid(r_w - r_l).
+
+    `scores` [N]: one for each completion of the batch, so each is computed once however many pairs it is in.
+    """
+    margins = scores[pairs.winners] - scores[pairs.losers]
+    weights = scores.new_tensor(pairs.weights)
+    return -(weights * logsigmoid(margins)).sum() / pairs.items
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def whiten(values: Tensor, mask: Tensor) -> Tensor:
+    """Shift and scale to mean 0 and standard deviation 1 over the mask; 0 elsewhere."""
+    centred = (values - masked_mean(values, mask)) * mask
+    return centred / (masked_mean(centred.square(), mask) + 1e-8).sqrt()
+
+
+def token_rewards(
+    scores: Tensor, log_probs: Tensor, reference: Tensor, mask: Tensor, kl_coefficient: float
+) -> Tensor:
+    """Per-token reward [B, R]: -beta (log pi - log pi_reference), and the score [B] at the last token."""
+    rewards = -kl_coefficient * (log_probs - reference) * mask
+    last = mask.sum(dim=1, keepdim=True).long() - 1
+    return rewards.scatter_add(1, last, scores.unsqueeze(1))
+
+
+def gae(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, gae_lambda: float
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation; returns (advantages, returns), both [B, R].
+
+    A response ends the episode: nothing is worth anything after its last token.
+    """
+    advantages = torch.zeros_like(rewards)
+    following_advantage = following_value = rewards.new_zeros(len(rewards))
+    for step in reversed(range(rewards.shape[1])):
+        here = mask[:, step]
+        delta = rewards[:, step] + gamma * following_value - values[:, step]
+        following_advantage = (delta + gamma * gae_lambda * following_advantage) * here
+        following_value = values[:, step] * here
+        advantages[:, step] = following_advantage
+    return advantages, (advantages + values) * mask
+
+
+def policy_loss(
+    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, mask: Tensor, clip: float
+) -> tuple[Tensor, Tensor]:
+    """PPO's clipped surrogate, equation 7; returns (loss, share of tokens where the clip held)."""
+    ratio = ((log_probs - old_log_probs) * mask).exp()
+    free = -advantages * ratio
+    clipped = -advantages * ratio.clamp(1 - clip, 1 + clip)
+    return masked_mean(torch.maximum(free, clipped), mask), masked_mean((clipped > free).float(), mask)
+
+
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float) -> Tensor:
+    """Half the squared error, the new value held within `clip` of the old where that is the worse."""
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    error = torch.maximum((values - returns).square(), (near - returns).square())
+    return 0.5 * masked_mean(error, mask)

@@ -1,0 +1,89 @@
+"""Supervised fine-tuning: the policy learns to write what labelers demonstrated (InstructGPT, C.1)."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any, cast
+
+import torch
+from transformers import PreTrainedModel
+
+from training import data
+from training.checkpoints import load_base, save_model
+from training.contracts import ContractError, SftSettings
+from training.losses import masked_mean
+from training.optimizer import adam, cosine_to_tenth
+from training.sampling import log_probs_of, response_log_probs, response_logits
+from training.stage import Run, main
+from training.tokens import Batch, collate
+
+
+def fine_tune(run: Run) -> dict[str, Any]:
+    settings = cast(SftSettings, run.config.settings)
+
+    # 1. The base model and the demonstrations.
+    model, tokenizer = load_base(settings.base, run.input("base"), settings.dropout)
+    model.to(run.device).train()
+    splits = data.load_demonstrations(
+        run.input("dataset.jsonl"), tokenizer, settings.max_prompt_tokens, settings.max_response_tokens
+    )
+    train, valid = splits["train"], splits["valid"][: settings.max_valid_rows]
+    if not train:
+        raise ContractError("dataset.jsonl: no demonstration of the train split")
+
+    def batch_of(examples: list[data.Example]) -> Batch:
+        prompts = [example.prompt for example in examples]
+        responses = [example.response for example in examples]
+        return collate(prompts, responses, tokenizer.pad_token_id, run.device)
+
+    # 2. Train on the responses alone.
+    lengths = [len(example.prompt) + len(example.response) for example in train]
+    total = settings.max_steps or data.total_steps(len(train), settings.batch_size, settings.epochs)
+    optimizer = adam(model.parameters(), settings.learning_rate, settings.weight_decay)
+    schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
+    batches = data.training_batches(lengths, settings.batch_size, total, run.config.seed)
+    losses: list[float] = []
+    valid_loss = math.nan
+    for step, indices in enumerate(batches, 1):
+        batch = batch_of([train[index] for index in indices])
+        loss = -masked_mean(log_probs_of(response_logits(model, batch), batch.responses), batch.response_mask)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        losses.append(loss.item())
+        line = {"loss": losses[-1], "learning_rate": schedule.get_last_lr()[0]}
+        if valid and (step % settings.evaluate_every == 0 or step == total):
+            valid_batches = data.batches_by_length(
+                [len(example.prompt) for example in valid], settings.batch_size
+            )
+            valid_loss = mean_loss(model, [batch_of([valid[i] for i in part]) for part in valid_batches])
+            line["valid_loss"] = valid_loss
+        run.log(step, total, **line)
+
+    # 3. The model folder.
+    save_model(model, tokenizer, run.outputs)
+    return {
+        "loss": statistics.fmean(losses[-20:]),
+        "valid_loss": valid_loss if valid else None,
+        "steps": total,
+        "demonstrations": len(train),
+        "parameters": model.num_parameters(),
+    }
+
+
+def mean_loss(model: PreTrainedModel, batches: list[Batch]) -> float:
+    """Nats a response token, dropout off."""
+    model.eval()
+    nats = tokens = 0.0
+    for batch in batches:
+        nats -= response_log_probs(model, batch).sum().item()
+        tokens += batch.response_mask.sum().item()
+    model.train()
+    return nats / tokens
+
+
+if __name__ == "__main__":
+    main("sft", fine_tune)

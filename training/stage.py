@@ -1,0 +1,165 @@
+"""What every stage does around its story: read the run folder, log steps, end as the contract says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from training.contracts import (
+    ERROR,
+    EXIT_BAD_INPUT,
+    EXIT_OUT_OF_MEMORY,
+    INPUTS,
+    METRICS,
+    OUTPUTS,
+    RESULT,
+    STAGE_INPUTS,
+    ContractError,
+    RunConfig,
+    RunError,
+    RunResult,
+    Stage,
+    write_manifest,
+)
+
+# Settings that mean nothing at 0; no number may be negative.
+POSITIVE = {
+    "batch_size", "minibatch_size", "completions_per_prompt", "episodes", "inner_epochs", "evaluate_every",
+    "learning_rate", "policy_learning_rate", "value_learning_rate", "max_prompt_tokens",
+    "max_response_tokens", "max_gradient_norm", "hidden_size", "layers", "heads", "bootstrap", "clip",
+    "value_clip", "top_p",
+}  # fmt: skip
+
+
+class Run:
+    """A run in progress: its folder, configuration and device."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises ContractError if the configuration or an input is not what the contract asks for."""
+        self.directory = directory
+        self.config = RunConfig.read(directory)
+        check_numbers(self.config.settings, "settings")
+        for name, required in STAGE_INPUTS[self.config.stage]:
+            if required and not self.input(name).exists():
+                raise ContractError(f"{INPUTS}/{name}: missing")
+        self.device = _device(self.config.device)
+        self.outputs = directory / OUTPUTS
+        self._start = time.monotonic()
+        # A second attempt starts over: what is left of the first is no part of it.
+        shutil.rmtree(self.outputs, ignore_errors=True)
+        self.outputs.mkdir()
+        (directory / METRICS).unlink(missing_ok=True)
+
+    def input(self, name: str) -> Path:
+        return self.directory / INPUTS / name
+
+    def has(self, name: str) -> bool:
+        return self.input(name).exists()
+
+    def log(self, step: int, total: int, **values: float) -> None:
+        """Append one line to metrics.jsonl; `time` is seconds since the run began.
+
+        Raises ContractError if a value is not finite: such a run cannot recover.
+        """
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise ContractError(f"{name} is not finite at step {step}: lower the learning rate")
+        line = {"step": step, "total": total, "time": round(time.monotonic() - self._start, 3), **values}
+        with (self.directory / METRICS).open("a", encoding="utf-8") as metrics:
+            metrics.write(json.dumps(line) + "\n")
+
+    def generator(self, offset: int = 0) -> torch.Generator:
+        """A random source on the run's device, settled by the seed and by nothing else drawn before."""
+        return torch.Generator(self.device).manual_seed(self.config.seed + offset)
+
+
+def main(stage: Stage, story: Callable[[Run], dict[str, Any]]) -> None:
+    """`python -m training.<stage> RUN_DIR`: run the story and exit with the contract's code.
+
+    The story returns the figures of the whole run; result.json is written after everything else.
+    """
+    # A parent that ignores the signal would hand that down, and the launcher must be able to stop a run.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit(f"usage: python -m training.{stage} RUN_DIR")
+    directory = Path(sys.argv[1])
+    for name in (RESULT, ERROR):
+        (directory / name).unlink(missing_ok=True)
+    config: RunConfig | None = None
+    try:
+        run = Run(directory)
+        config = run.config
+        if config.stage != stage:
+            raise ContractError(f"config.stage: {config.stage!r}, but this is training.{stage}")
+        _prepare(config)
+        metrics = story(run)
+        RunResult(stage, metrics, write_manifest(run.outputs)).write(directory)
+    except ContractError as error:
+        _fail(directory, str(error), EXIT_BAD_INPUT)
+    except (MemoryError, RuntimeError) as error:
+        if config is None or not _is_out_of_memory(error):
+            raise
+        _fail(directory, _memory_advice(config), EXIT_OUT_OF_MEMORY)
+
+
+def check_numbers(settings: Any, where: str) -> None:
+    """Raises ContractError, naming the field, at a number outside its range."""
+    for spec in dataclasses.fields(settings):
+        value, name = getattr(settings, spec.name), f"{where}.{spec.name}"
+        if dataclasses.is_dataclass(value):
+            check_numbers(value, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int | float):
+                continue
+            if not math.isfinite(number) or number < 0 or (number == 0 and spec.name in POSITIVE):
+                raise ContractError(f"{name}: {number} is out of range")
+
+
+def _prepare(config: RunConfig) -> None:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    random.seed(config.seed)
+    torch.manual_seed(config.seed)
+    torch.set_float32_matmul_precision("high")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ContractError(f"device: {name!r} is not available here") from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # The CPU allocator raises a bare RuntimeError.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _memory_advice(config: RunConfig) -> str:
+    name = "minibatch_size" if config.stage == "ppo" else "batch_size"
+    value = getattr(config.settings, name)
+    if value > 1:
+        return f"Out of memory: lower settings.{name} (now {value})."
+    return "Out of memory at one sequence at a time: lower settings.max_response_tokens."
+
+
+def _fail(directory: Path, reason: str, code: int) -> None:
+    RunError(reason, retryable=False).write(directory)
+    print(reason, file=sys.stderr)
+    sys.exit(code)
