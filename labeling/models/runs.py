@@ -52,10 +52,16 @@ class Run(models.Model):
         max_length=64, help_text="SHA-256 of stage, settings, seed and inputs: equal recipes need one run."
     )
     attempt = models.PositiveIntegerField(default=0)
-    max_attempts = models.PositiveIntegerField(default=5)
+    failures = models.PositiveIntegerField(
+        default=0, help_text="Attempts that failed or lost their lease; being given back is no failure."
+    )
+    max_attempts = models.PositiveIntegerField(default=5, help_text="So many failures end the run.")
     owner = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(db_default=Now())
+    hinted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a worker was last told that this run waits."
+    )
     stop_requested = models.BooleanField(default=False)
     step = models.PositiveIntegerField(default=0)
     total_steps = models.PositiveIntegerField(default=0)
