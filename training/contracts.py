@@ -331,6 +331,8 @@ class GeneratedRow:
     finish: Literal["eos", "length"]
     logprob: float
     """Sum over the response's tokens under the sampled policy, nats."""
+    reward: float | None = None
+    """Its centred and scaled score, where evaluate was given a reward model."""
 
 
 Row = TypeVar("Row")

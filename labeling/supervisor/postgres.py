@@ -22,8 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -113,15 +112,8 @@ class Postgres:
         unfinished.replace(self._data)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
-        done = subprocess.run(
-            [*self._prefix, self._programs / program, *arguments],
-            env=self._environment,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            check=False,
-            **_as(self._user),
-        )
+        command = [*self._prefix, self._programs / program, *arguments]
+        done = run_as(self._user, command, self._environment)
         if done.returncode != 0:
             raise PostgresError(f"{program} failed:\n{done.stdout}{done.stderr}")
 
@@ -173,7 +165,6 @@ def programs() -> Path:
     return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
 
 
-@cache
 def namespaces_allowed() -> bool:
     """Whether we may make an unprivileged user namespace here; many containers forbid it."""
     if sys.platform != "linux" or shutil.which(NAMESPACE[0]) is None:
@@ -181,15 +172,26 @@ def namespaces_allowed() -> bool:
     return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
 
 
+def run_as(
+    user: str | None, command: list[str | Path], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as another user where one is named; returns what it said."""
+    return subprocess.run(
+        command,
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user,
+        group=None if user is None else _ids(user)[1],
+        extra_groups=None if user is None else [],
+    )
+
+
 def _ids(user: str) -> tuple[int, int]:
     entry = pwd.getpwnam(user)
     return entry.pw_uid, entry.pw_gid
-
-
-def _as(user: str | None) -> dict[str, object]:
-    if user is None:
-        return {}
-    return {"user": user, "group": _ids(user)[1], "extra_groups": []}
 
 
 def _moved_home(link: Path) -> Path:
@@ -212,9 +214,10 @@ def _reachable_programs(folder: Path, home: Path) -> Path:
     copy = home / f"pginstall{VERSION}"
     if not copy.exists():
         try:
-            command: Sequence[str | Path] = [folder / "postgres", "--version"]
-            subprocess.run(command, cwd="/", capture_output=True, check=True, **_as(UNPRIVILEGED))
-        except (OSError, subprocess.CalledProcessError):
+            status = run_as(UNPRIVILEGED, [folder / "postgres", "--version"], os.environ).returncode
+        except PermissionError:
+            status = 1
+        if status != 0:
             unfinished = copy.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             shutil.copytree(folder.parent, unfinished, symlinks=True)

@@ -8,15 +8,21 @@ from __future__ import annotations
 import os
 import sys
 
+from labeling import environment
+
 
 def main(steps: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
     import django
     from django.core.management import call_command
+    from django.db import OperationalError
 
     django.setup()
     if "migrate" in steps:
-        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        except OperationalError as error:
+            sys.exit(f"The database cannot be used: {error}")
     if "static" in steps:
         call_command("collectstatic", interactive=False, verbosity=0)
     if "demo" in steps:
@@ -24,4 +30,9 @@ def main(steps: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except environment.BadEnvironment as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -32,7 +33,7 @@ from typing import IO
 from labeling.supervisor import ports
 from labeling.supervisor.postgres import Postgres, PostgresError
 from labeling.supervisor.processes import Process, end_leftovers
-from labeling.supervisor.valkey import Valkey
+from labeling.supervisor.valkey import Valkey, answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WEB_PROCESSES, WEB_THREADS = 2, 2
@@ -155,8 +156,10 @@ class Stack:
             valkey = Valkey(self.state, self.environment)
             self._servers.append(valkey)
             self._start(valkey.process)
-            self._wait(valkey.process, valkey.ready, 30)
+            self._wait(valkey.process, lambda: answers(valkey.url), 30)
             self.environment["REDIS_URL"] = valkey.url
+        elif not answers(self.environment["REDIS_URL"]):
+            raise StackError("REDIS_URL: this server does not answer")
 
     def _choose_port(self) -> None:
         port = ports.choose(self._wanted_port, self.state / "port")
@@ -181,18 +184,19 @@ class Stack:
             self._say("Starting the web server")
             self._start(self._granian())
         if self._workers:
-            self._say("Starting the workers and beat")
+            self._say("Starting the workers")
             self._start(
                 self._celery("worker-control", "worker", "-Q", "control", "-c", "2", "-n", "control@%h")
             )
             self._start(self._celery("worker-train", "worker", "-Q", "train", "-c", "1", "-n", "train@%h"))
-            self._start(self._celery("beat", "beat"))
         for process in self._processes:
             if process.name == "web":
                 self._wait(process, self._serves, 60)
                 (self.state / "address").write_text(self.url + "\n", encoding="ascii")
             elif process.name.startswith("worker"):
-                self._wait(process, lambda process=process: " ready." in process.output(), 60)
+                self._wait(process, partial(_says_ready, process), 60)
+        if self._workers:  # last: it has nothing to say to workers that are not there yet
+            self._start(self._celery("beat", "beat"))
 
     def _granian(self) -> Process:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "labeling.wsgi:application"]
@@ -245,6 +249,10 @@ class Stack:
         finally:
             connection.close()
         return True
+
+
+def _says_ready(worker: Process) -> bool:
+    return " ready." in worker.output()
 
 
 @contextmanager

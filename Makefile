@@ -1,0 +1,44 @@
+# Every command a person needs. `make` lists them.
+
+VENV ?= .venv
+export VENV
+# The first Python that is new enough, else python3, which install.py then refuses by its version.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$python"; exit; }; \
+	done; echo python3)
+RUN = $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-quick lint loop clean installed installed-tests
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: installed ## install, start everything, print the address; Ctrl-C stops it
+	@$(RUN) -m labeling.supervisor
+
+loop: installed ## one whole round, unattended, on a fresh state; SHUFFLE=1 is the control
+	@$(RUN) -m labeling.demo.loop $(if $(SHUFFLE),--shuffle)
+
+test: installed-tests ## every test, those in Chromium included
+	@$(RUN) -m pytest
+
+test-quick: installed-tests ## the tests that take under a minute together
+	@$(RUN) -m pytest -m "not slow"
+
+lint: installed-tests ## style, types, import contracts, missing migrations
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(RUN) manage.py makemigrations --check --dry-run
+
+clean: ## remove caches; the state in var/ and the environment stay
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results
+
+installed:
+	@$(PYTHON) install.py
+
+installed-tests:
+	@$(PYTHON) install.py --tests
