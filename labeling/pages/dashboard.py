@@ -1,0 +1,78 @@
+"""The dashboard of a project: one page that tells its lead how the loop stands and what comes next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from labeling import access
+from labeling.actions import loop, quality
+from labeling.models import Project, Role, Round, Run, User
+from labeling.pages import datasets, figures, rounds, runs
+from labeling.pages.facts import DATASET_KINDS, Figure, share
+from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, render_page
+
+SHOWN = 8
+"""Rows in each table; the rest is behind a link to the whole list."""
+
+
+@login_required
+@require_GET
+def dashboard(request: HttpRequest, project: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    membership = access.membership(request.user, project, Role.LEAD)
+    return render_page(
+        request, "dashboard/dashboard.html", {"membership": membership, **_context(membership.project)}
+    )
+
+
+def _context(project: Project) -> dict[str, Any]:
+    counts = figures.counts(project)
+    people, more_people = figures.at_work(project)
+    walks = [rounds.walk(each) for each in rounds.of_project(project)[: SHOWN + 1]]
+    listed = runs.rows(runs.of_project(project)[: SHOWN + 1])
+    models = figures.models_of(project)
+    versions = list(datasets.of_project(project)[: SHOWN + 1])
+    busy = people or any(row.run.state in Run.ACTIVE for row in listed)
+    current = walks[0] if walks else None
+    is_open = current is not None and current.round.state in Round.OPEN
+    return {
+        "project": project,
+        "policy": getattr(project, "loop_policy", None),
+        "counts": counts,
+        "written": [*figures.written(counts), _agreement(project)],
+        "queued": figures.queued(counts),
+        "people": people,
+        "more_people": more_people,
+        "next": loop.next_step(project),
+        "current": current,
+        "is_open": is_open,
+        "blank_steps": rounds.blank_steps(),
+        "walks": walks[:SHOWN],
+        "more_walks": len(walks) > SHOWN,
+        "runs": listed[:SHOWN],
+        "more_runs": len(listed) > SHOWN,
+        "models": [figures.model_row(project, model) for model in models[:SHOWN]],
+        "progress": figures.progress(models),
+        "datasets": versions[:SHOWN],
+        "more_datasets": len(versions) > SHOWN,
+        "dataset_kinds": DATASET_KINDS.items(),
+        "live_seconds": LIVE_SECONDS if busy or is_open else IDLE_SECONDS,
+    }
+
+
+def _agreement(project: Project) -> Figure:
+    found = quality.agreement(project)
+    if found.strict is None:
+        return Figure(_("Agreement"), "–", _("no item was ranked by two people yet"))
+    with_ties = "" if found.with_ties is None else share(found.with_ties)
+    return Figure(
+        _("Agreement"),
+        share(found.strict),
+        _("%(with_ties)s with ties · %(pairs)s pairs of %(items)s items")
+        % {"with_ties": with_ties, "pairs": f"{found.pairs:,}", "items": f"{found.items:,}"},
+    )

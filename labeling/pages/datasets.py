@@ -1,0 +1,93 @@
+"""Dataset versions: what is in them, what was made of them, freezing and downloading."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import access, tasks
+from labeling.actions import datasets
+from labeling.actions.errors import BadInput
+from labeling.models import DatasetKind, DatasetVersion, Project, Role, RunInput, User
+from labeling.pages.facts import DATASET_KINDS, facts
+from labeling.pages.moves import move
+
+PER_PAGE = 30
+
+
+@login_required
+@require_GET
+def index(request: HttpRequest, project: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    membership = access.membership(request.user, project, Role.LEAD)
+    page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "datasets/index.html", {"membership": membership, "page": page, "datasets": page})
+
+
+@login_required
+@require_GET
+def show(request: HttpRequest, dataset: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    project = access.dataset(request.user, dataset).project
+    membership = access.membership(request.user, project.public_id, Role.LEAD)
+    found = of_project(project).get(public_id=dataset)
+    context = {
+        "membership": membership,
+        "dataset": found,
+        "counts": facts(found.counts),
+        "recipe": facts(found.recipe),
+        "used_by": RunInput.objects.filter(dataset=found)
+        .select_related("run__model_version", "run__round")
+        .order_by("-run_id"),
+    }
+    return render(request, "datasets/dataset.html", context)
+
+
+@login_required
+@require_GET
+def download(request: HttpRequest, dataset: str) -> HttpResponseBase:
+    """The version's JSONL, as it was frozen. Raises Http404 for a version that is not complete."""
+    assert isinstance(request.user, User)
+    found = access.dataset(request.user, dataset)
+    if found.state != DatasetVersion.State.COMPLETE:
+        raise Http404(_("This version is still being frozen."))
+    return FileResponse(
+        datasets.open_artifact(found.artifact).open("rb"),
+        as_attachment=True,
+        filename=f"{found.project.slug}-{found.kind}-{found.number}.jsonl",
+        content_type="application/jsonl",
+    )
+
+
+@login_required
+@require_POST
+def freeze(request: HttpRequest, project: str) -> HttpResponse:
+    """Ask the control worker for a new version; freezing a large project takes longer than a page may."""
+    assert isinstance(request.user, User)
+    actor, found = request.user, access.membership(request.user, project, Role.LEAD).project
+    kind = request.POST.get("kind", "")
+
+    def ask() -> None:
+        if kind not in DatasetKind.values:
+            raise BadInput(_("There is no such kind of dataset."), field="kind")
+        transaction.on_commit(lambda: tasks.freeze.delay(found.pk, kind, actor.pk))
+
+    move(request, ask, _("The freeze has begun. The new version appears among the dataset versions."))
+    return redirect("dashboard", found.public_id)
+
+
+def of_project(project: Project) -> QuerySet[DatasetVersion]:
+    """The project's versions, newest first, with the number of runs that read each."""
+    return (
+        DatasetVersion.objects.filter(project=project)
+        .select_related("created_by")
+        .annotate(run_count=Count("run_inputs__run", distinct=True))
+        .order_by("-pk")
+    )

@@ -1,0 +1,320 @@
+"""The dashboard's figures: each a query or two, whatever the size of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.models import (
+    Assignment,
+    Demonstration,
+    DemonstrationSource,
+    Item,
+    Kind,
+    ModelKind,
+    ModelVersion,
+    Project,
+    Prompt,
+    Ranking,
+    RankingRevision,
+    Split,
+)
+from labeling.pages.charts import Chart, Point, Series, number
+from labeling.pages.facts import MODEL_KINDS, Figure, share, word
+
+PEOPLE_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much of everything a project holds. Simulated answers are counted apart from people's."""
+
+    prompts: dict[str, int]
+    demonstrations: dict[str, int]
+    rankings: dict[str, int]
+    all_bad: int
+    open: dict[str, int]
+    unfillable: dict[str, int]
+    needs_review: int
+
+    @property
+    def simulated(self) -> int:
+        return self.demonstrations["simulated"] + self.rankings["simulated"]
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A labeler with an open task."""
+
+    name: str
+    kind: str
+    since: datetime | None
+    is_simulated: bool
+
+
+def counts(project: Project) -> Counts:
+    open_slots, unfillable = _open_slots(project)
+    return Counts(
+        prompts=dict(
+            Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")).order_by()
+        ),
+        demonstrations=Demonstration.objects.filter(project=project).aggregate(
+            total=Count("pk"),
+            simulated=Count("pk", filter=Q(is_simulated=True)),
+            labelers=Count("pk", filter=Q(is_simulated=False, source=DemonstrationSource.LABELER)),
+            imported=Count("pk", filter=Q(is_simulated=False, source=DemonstrationSource.IMPORTED)),
+        ),
+        rankings=Ranking.objects.filter(project=project).aggregate(
+            total=Count("pk"),
+            simulated=Count("pk", filter=Q(is_simulated=True)),
+            people=Count("pk", filter=Q(is_simulated=False)),
+            extras=Count("pk", filter=Q(slot__isnull=True)),
+        ),
+        all_bad=_all_bad(project),
+        open=open_slots,
+        unfillable=unfillable,
+        needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
+    )
+
+
+def _all_bad(project: Project) -> int:
+    """Rankings whose newest revision calls every completion bad."""
+    later = RankingRevision.objects.filter(ranking=OuterRef("ranking"), number__gt=OuterRef("number"))
+    return (
+        RankingRevision.objects.filter(ranking__project=project, all_bad=True).filter(~Exists(later)).count()
+    )
+
+
+def _open_slots(project: Project) -> tuple[dict[str, int], dict[str, int]]:
+    """Open slots by kind, and those that no active member may fill: whoever reads the language has
+    answered or skipped the item, or wrote one of its texts."""
+    open_slots, unfillable = dict.fromkeys(Kind.values, 0), dict.fromkeys(Kind.values, 0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT slot.kind, count(*), count(*) FILTER (WHERE NOT EXISTS (
+                SELECT 1 FROM labeling_membership AS member
+                JOIN labeling_user AS person ON person.id = member.user_id AND person.is_active
+                WHERE member.project_id = slot.project_id AND member.is_active
+                  AND (member.languages = '{}' OR slot.language = '' OR slot.language = ANY(member.languages))
+                  AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
+                  AND NOT EXISTS (
+                      SELECT 1 FROM labeling_assignment AS earlier
+                      WHERE earlier.item_id = slot.item_id AND earlier.labeler_id = member.user_id
+                        AND NOT earlier.is_repeat AND earlier.state IN ('answered', 'skipped'))
+                  AND NOT (slot.has_authors AND EXISTS (
+                      SELECT 1 FROM labeling_itemcompletion AS shown
+                      JOIN labeling_completion AS text ON text.id = shown.completion_id
+                      WHERE shown.item_id = slot.item_id AND text.author_id = member.user_id))))
+            FROM labeling_slot AS slot
+            WHERE slot.project_id = %s AND slot.state = 'open'
+            GROUP BY slot.kind
+            """,
+            [project.pk],
+        )
+        for kind, number, unfilled in cursor.fetchall():
+            open_slots[kind], unfillable[kind] = number, unfilled
+    return open_slots, unfillable
+
+
+def at_work(project: Project) -> tuple[list[AtWork], int]:
+    """Who holds an open task now, the newest first, and how many more there are than are listed."""
+    live = (
+        Assignment.objects.filter(project=project, state=Assignment.State.OPEN, lease_until__gt=Now())
+        .select_related("labeler")
+        .order_by("-opened_at")
+    )
+    people = list(live[: PEOPLE_SHOWN + 1])
+    more = live.count() - PEOPLE_SHOWN if len(people) > PEOPLE_SHOWN else 0
+    return [
+        AtWork(each.labeler.shown_name, each.get_kind_display(), each.opened_at, each.labeler.is_simulated)
+        for each in people[:PEOPLE_SHOWN]
+    ], more
+
+
+def written(found: Counts) -> list[Figure]:
+    """What people and programs have written so far."""
+    prompts, demonstrations, rankings = found.prompts, found.demonstrations, found.rankings
+    return [
+        Figure(
+            _("Prompts"),
+            f"{sum(prompts.values()):,}",
+            _("%(train)s train · %(valid)s validation · %(test)s test")
+            % {split: f"{prompts.get(split, 0):,}" for split in Split.values},
+        ),
+        Figure(
+            _("Demonstrations"),
+            f"{demonstrations['total']:,}",
+            _parts(
+                (demonstrations["labelers"], _("%s by labelers")),
+                (demonstrations["imported"], _("%s imported")),
+                (demonstrations["simulated"], _("%s simulated")),
+            ),
+        ),
+        Figure(
+            _("Rankings"),
+            f"{rankings['total']:,}",
+            _parts(
+                (rankings["people"], _("%s by people")),
+                (rankings["simulated"], _("%s simulated")),
+                (rankings["extras"], _("%s extra")),
+                (found.all_bad, _("%s all bad")),
+            ),
+        ),
+    ]
+
+
+def queued(found: Counts) -> list[Figure]:
+    """What waits for an answer, and what waits in vain."""
+    stuck = sum(found.unfillable.values())
+    return [
+        Figure(_("Open to rank"), f"{found.open[Kind.RANK]:,}", _("answers wanted")),
+        Figure(_("Open to demonstrate"), f"{found.open[Kind.DEMONSTRATE]:,}", _("answers wanted")),
+        Figure(
+            _("Nobody can fill"),
+            f"{stuck:,}",
+            _("everyone who may has answered or skipped them: add people or languages") if stuck else "",
+            "warn" if stuck else "",
+        ),
+        Figure(
+            _("To review"),
+            f"{found.needs_review:,}",
+            ngettext("item skipped by several people", "items skipped by several people", found.needs_review)
+            if found.needs_review
+            else "",
+            "warn" if found.needs_review else "",
+        ),
+    ]
+
+
+def _parts(*parts: tuple[int, str]) -> str:
+    return " · ".join(text % f"{number:,}" for number, text in parts if number)
+
+
+# --- models, and how they get better -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model version with what it came from and the figures it is judged by."""
+
+    model: ModelVersion
+    kind: str
+    made_from: Sequence[Any]
+    figures: Sequence[Figure]
+    is_policy: bool
+
+
+def models_of(project: Project) -> list[ModelVersion]:
+    """Every trained model, newest first, with its run and what that run read."""
+    return list(
+        ModelVersion.objects.filter(project=project)
+        .exclude(kind=ModelKind.OUTSIDE)
+        .select_related("run__round")
+        .prefetch_related("run__inputs__dataset", "run__inputs__model")
+        .order_by("-pk")
+    )
+
+
+def model_row(project: Project, model: ModelVersion) -> ModelRow:
+    return ModelRow(
+        model=model,
+        kind=str(MODEL_KINDS[ModelKind(model.kind)]),
+        made_from=sorted(model.run.inputs.all(), key=lambda each: each.name) if model.run else [],
+        figures=_model_figures(model),
+        is_policy=model.pk == project.policy_model_id,
+    )
+
+
+def _model_figures(model: ModelVersion) -> list[Figure]:
+    report = report_of(model)
+    if model.kind == ModelKind.REWARD and report.get("accuracy") is not None:
+        found = [Figure(_("accuracy"), share(report["accuracy"]), _bounds(report, "accuracy"))]
+        if report.get("agreement") is not None:
+            found.append(Figure(_("agreement"), share(report["agreement"]), _bounds(report, "agreement")))
+        return found
+    wanted = {ModelKind.SFT: ("loss", "valid_loss"), ModelKind.POLICY: ("score", "kl")}
+    return [
+        Figure(word(name), number(report[name]))
+        for name in wanted.get(ModelKind(model.kind), ())
+        if isinstance(report.get(name), int | float)
+    ]
+
+
+def report_of(model: ModelVersion) -> dict[str, Any]:
+    """What was measured of a model: its report, or the figures of its run."""
+    return {**(model.run.result if model.run else {}), **model.report}
+
+
+def _bounds(report: dict[str, Any], name: str) -> str:
+    low, high = report.get(f"{name}_low"), report.get(f"{name}_high")
+    return "" if low is None or high is None else f"{share(low)} – {share(high)}"
+
+
+def progress(models: Sequence[ModelVersion]) -> list[Chart]:
+    """Does more labeling help? The reward model's accuracy, and the policy's score and KL, against the
+    number of rankings behind them. Empty until there is a reward model."""
+    rewards = [model for model in reversed(models) if model.kind == ModelKind.REWARD]
+    rankings = {model.pk: _rankings_behind(model) for model in rewards}
+    measured = [(rankings[model.pk], report_of(model)) for model in rewards if rankings[model.pk]]
+    charts = []
+    if any(report.get("accuracy") is not None for _n, report in measured):
+        charts.append(
+            Chart(
+                title=_("The reward model's accuracy on held-out rankings"),
+                x=_("rankings"),
+                series=[
+                    Series(_("accuracy"), _points(measured, "accuracy")),
+                    Series(_("labelers' agreement"), _points(measured, "agreement", interval=False)),
+                ],
+                dots=True,
+                note=_("Bars are 95 % intervals. Agreement is how often two labelers order a pair alike."),
+            )
+        )
+    policies = [model for model in reversed(models) if model.kind == ModelKind.POLICY]
+    scored = [(_rankings_of_policy(model, rankings), report_of(model)) for model in policies]
+    scored = [(behind, report) for behind, report in scored if behind]
+    for name, title in (
+        ("score", _("The policy's score by its reward model")),
+        ("kl", _("The policy's distance from where it started")),
+    ):
+        points = _points(scored, name)
+        if points:
+            series = [Series(word(name), points)]
+            charts.append(Chart(title=title, x=_("rankings"), y=word(name), series=series, dots=True))
+    return charts
+
+
+def _points(
+    measured: Sequence[tuple[int, dict[str, Any]]], name: str, *, interval: bool = True
+) -> list[Point]:
+    points = []
+    for behind, report in measured:
+        value = report.get(name)
+        if not isinstance(value, int | float):
+            continue
+        low, high = report.get(f"{name}_low"), report.get(f"{name}_high")
+        error = report.get(f"{name}_error")
+        if error is not None:
+            low, high = value - 1.96 * error, value + 1.96 * error
+        points.append(Point(behind, value, low, high) if interval else Point(behind, value))
+    return points
+
+
+def _rankings_behind(model: ModelVersion) -> int:
+    """The rankings in the dataset version that a reward model was trained on; 0 where that is unknown."""
+    inputs = model.run.inputs.all() if model.run else []
+    return max((int(each.dataset.counts.get("rankings", 0)) for each in inputs if each.dataset), default=0)
+
+
+def _rankings_of_policy(model: ModelVersion, rankings: dict[int, int]) -> int:
+    inputs = model.run.inputs.all() if model.run else []
+    return max((rankings.get(each.model_id or 0, 0) for each in inputs), default=0)

@@ -1,0 +1,165 @@
+"""Rounds of the loop: their steps, who started or overrode them, and the buttons that move them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import access
+from labeling.actions import loop
+from labeling.models import Project, Role, Round, RoundStep, StepName, Trigger, User
+from labeling.pages import runs
+from labeling.pages.facts import elapsed, facts
+from labeling.pages.moves import LIVE_SECONDS, move, render_page
+
+TONES = {
+    Round.State.RUNNING: "good badge--live",
+    Round.State.COMPLETED: "good",
+    Round.State.HELD: "warn",
+    Round.State.FAILED: "danger",
+    Round.State.STOPPED: "warn",
+}
+PER_PAGE = 30
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a round on its line. `state` is RoundStep's, or `stopped` where the round ended before it."""
+
+    name: str
+    state: str
+    state_name: str
+    duration: str = ""
+    share: int | None = None
+    step: RoundStep | None = None
+    facts: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A round with its steps in order."""
+
+    round: Round
+    tone: str
+    duration: str
+    steps: list[Step]
+
+
+@login_required
+@require_GET
+def index(request: HttpRequest, project: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    membership = access.membership(request.user, project, Role.LEAD)
+    page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"membership": membership, "page": page, "walks": [walk(each) for each in page.object_list]}
+    return render(request, "rounds/index.html", context)
+
+
+@login_required
+@require_GET
+def show(request: HttpRequest, round: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    project = access.round_(request.user, round).project
+    membership = access.membership(request.user, project.public_id, Role.LEAD)
+    found = of_project(project).get(public_id=round)
+    context: dict[str, Any] = {
+        "membership": membership,
+        "walk": walk(found),
+        "round": found,
+        "is_open": found.state in Round.OPEN,
+        "live_seconds": LIVE_SECONDS if found.state in Round.OPEN else 0,
+        "runs": runs.rows(runs.of_project(project).filter(round=found)),
+        "items": found.items.count(),
+    }
+    return render_page(request, "rounds/round.html", context)
+
+
+@login_required
+@require_POST
+def start(request: HttpRequest, project: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    actor, found = request.user, access.membership(request.user, project, Role.LEAD).project
+    move(
+        request,
+        lambda: loop.start_round(found, Trigger.MANUAL, actor=actor),
+        _("A round has begun. Its first step freezes what people wrote so far."),
+    )
+    return redirect("dashboard", found.public_id)
+
+
+@login_required
+@require_POST
+def stop(request: HttpRequest, round: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    actor, found = request.user, access.round_(request.user, round)
+    move(request, lambda: loop.stop_round(found, actor), _("The round is stopped."))
+    return redirect("round", found.public_id)
+
+
+@login_required
+@require_POST
+def override(request: HttpRequest, round: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    actor, found = request.user, access.round_(request.user, round)
+    reason = request.POST.get("reason", "")
+    move(
+        request,
+        lambda: loop.override_gate(found, actor, reason),
+        _("The gate is overridden. Your name and reason stand with the round."),
+    )
+    return redirect("round", found.public_id)
+
+
+def of_project(project: Project) -> QuerySet[Round]:
+    """The project's rounds, newest first, with their steps and people."""
+    steps = RoundStep.objects.select_related("run").order_by("ordinal")
+    return (
+        Round.objects.filter(project=project)
+        .select_related("started_by", "overridden_by")
+        .prefetch_related(Prefetch("steps", queryset=steps))
+        .order_by("-number")
+    )
+
+
+def walk(found: Round) -> Walk:
+    """The round as a row of steps, from what is already fetched."""
+    now = timezone.now()
+    end = found.finished_at or now
+    return Walk(
+        round=found,
+        tone=TONES.get(Round.State(found.state), ""),
+        duration=elapsed(found.started_at, end),
+        steps=[_step(found, step, now) for step in found.steps.all()],
+    )
+
+
+def blank_steps() -> list[Step]:
+    """The steps of a round that has not begun, to show what one will do."""
+    return [Step(str(name.label), "waiting", str(RoundStep.State.WAITING.label)) for name in StepName]
+
+
+def _step(found: Round, step: RoundStep, now: datetime) -> Step:
+    unfinished = step.state in (RoundStep.State.WAITING, RoundStep.State.RUNNING)
+    ended = unfinished and found.state not in Round.OPEN
+    run = step.run
+    running = step.state == RoundStep.State.RUNNING and not ended
+    return Step(
+        name=step.get_name_display(),
+        state="stopped" if ended else step.state,
+        state_name=_("not reached") if ended else step.get_state_display(),
+        duration="" if step.reused else elapsed(step.started_at, step.finished_at or (now if running else None)),
+        share=min(100, 100 * run.step // run.total_steps) if running and run and run.total_steps else None,
+        step=step,
+        facts=facts(step.detail),
+    )
