@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from labeling.pages import home, people
+from labeling.pages import demonstrate, guidelines, home, people, rank
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -14,5 +14,8 @@ urlpatterns = [
     path("change-password/", people.change_password, name="change-password"),
     path("preferences/", people.set_preferences, name="set-preferences"),
     # --- labelers' work ---
+    path("p/<str:project>/rank/", rank.rank, name="rank"),
+    path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
+    path("p/<str:project>/guidelines/", guidelines.guidelines, name="guidelines"),
     # --- leads' pages ---
 ]
