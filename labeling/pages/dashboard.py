@@ -36,7 +36,7 @@ def _context(project: Project) -> dict[str, Any]:
     walks = [rounds.walk(each) for each in rounds.of_project(project)[: SHOWN + 1]]
     listed = runs.rows(runs.of_project(project)[: SHOWN + 1])
     models = figures.models_of(project)
-    versions = list(datasets.of_project(project)[: SHOWN + 1])
+    versions = datasets.rows(datasets.of_project(project)[: SHOWN + 1])
     busy = people or any(row.run.state in Run.ACTIVE for row in listed)
     current = walks[0] if walks else None
     is_open = current is not None and current.round.state in Round.OPEN

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -16,10 +19,20 @@ from labeling import access, tasks
 from labeling.actions import datasets
 from labeling.actions.errors import BadInput
 from labeling.models import DatasetKind, DatasetVersion, Project, Role, RunInput, User
-from labeling.pages.facts import DATASET_KINDS, facts
+from labeling.pages.facts import facts, text_of
 from labeling.pages.moves import move
 
 PER_PAGE = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """A dataset version in a table."""
+
+    dataset: DatasetVersion
+    rows: str
+    rankings: str
+    run_count: int
 
 
 @login_required
@@ -28,7 +41,8 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
     assert isinstance(request.user, User)
     membership = access.membership(request.user, project, Role.LEAD)
     page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "datasets/index.html", {"membership": membership, "page": page, "datasets": page})
+    context = {"membership": membership, "page": page, "datasets": rows(page.object_list)}
+    return render(request, "datasets/index.html", context)
 
 
 @login_required
@@ -59,7 +73,7 @@ def download(request: HttpRequest, dataset: str) -> HttpResponseBase:
     if found.state != DatasetVersion.State.COMPLETE:
         raise Http404(_("This version is still being frozen."))
     return FileResponse(
-        datasets.open_artifact(found.artifact).open("rb"),
+        datasets.file(found).open("rb"),
         as_attachment=True,
         filename=f"{found.project.slug}-{found.kind}-{found.number}.jsonl",
         content_type="application/jsonl",
@@ -91,3 +105,15 @@ def of_project(project: Project) -> QuerySet[DatasetVersion]:
         .annotate(run_count=Count("run_inputs__run", distinct=True))
         .order_by("-pk")
     )
+
+
+def rows(found: Iterable[DatasetVersion]) -> list[Row]:
+    return [
+        Row(
+            dataset=version,
+            rows=text_of(version.counts.get("rows", 0)),
+            rankings=text_of(version.counts["rankings"]) if "rankings" in version.counts else "",
+            run_count=version.run_count,
+        )
+        for version in found
+    ]
