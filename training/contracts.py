@@ -340,12 +340,13 @@ Row = TypeVar("Row")
 
 def read_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
     """Yield the rows of a JSONL file; raises ContractError with the line number."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield from_dict(row_type, json.loads(line), f"{path.name}:{number}")
-            except json.JSONDecodeError as error:
-                raise ContractError(f"{path.name}:{number}: not JSON ({error.msg})") from error
+                data = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ContractError(f"{path.name}:{number}: not JSON ({error})") from error
+            yield from_dict(row_type, data, f"{path.name}:{number}")
 
 
 def row_bytes(row: Any) -> bytes:

@@ -88,10 +88,11 @@ def load_demonstrations(
 
 def load_prompts(path: Path, tokenizer: PreTrainedTokenizerBase, limit: int) -> list[Prompt]:
     """Raises ContractError."""
-    return [
-        Prompt(row.prompt, row.split, encode_prompt(tokenizer, row.messages, limit))
-        for row in load_rows(path, PromptRow)
-    ]
+    return [encoded(row, tokenizer, limit) for row in load_rows(path, PromptRow)]
+
+
+def encoded(row: PromptRow, tokenizer: PreTrainedTokenizerBase, limit: int) -> Prompt:
+    return Prompt(row.prompt, row.split, encode_prompt(tokenizer, row.messages, limit))
 
 
 def load_items(

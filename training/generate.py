@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, cast
+
+from transformers import PreTrainedTokenizerBase
 
 from training import data
-from training.checkpoints import load_policy
+from training.checkpoints import load_policy, place
 from training.contracts import GeneratedRow, GenerateSettings, row_bytes
+from training.data import Prompt
 from training.sampling import Samples, sample_all
 from training.stage import Run, main
 from training.tokens import decode_response
+
+COMPLETIONS = "completions.jsonl"
 
 
 def generate(run: Run) -> dict[str, Any]:
     settings = cast(GenerateSettings, run.config.settings)
     model, tokenizer = load_policy(run.input("policy"))
-    model.to(run.device)
+    place(model, run.device)
     prompts = data.load_prompts(run.input("prompts.jsonl"), tokenizer, settings.max_prompt_tokens)
 
     copies = settings.completions_per_prompt
@@ -30,60 +36,60 @@ def generate(run: Run) -> dict[str, Any]:
         top_p=settings.top_p,
         copies=copies,
     )
-    done, tokens, finished = 0, 0, 0
-    with (run.outputs / "completions.jsonl").open("wb") as completions:
-        for indices, samples in drawn:
-            texts = [decode_response(tokenizer, response) for response in samples.responses]
-            for place, text in enumerate(texts):
-                completions.write(
-                    row_bytes(
-                        generated_row(
-                            samples,
-                            place,
-                            text,
-                            prompt=prompts[indices[place // copies]].public_id,
-                            sample=place % copies,
-                            temperature=settings.temperature,
-                            top_p=settings.top_p,
-                            seed=run.config.seed,
-                        )
-                    )
-                )
+    done = tokens = finished = 0
+    with (run.outputs / COMPLETIONS).open("wb") as file:
+        written = write_samples(
+            file,
+            drawn,
+            prompts,
+            tokenizer,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            seed=run.config.seed,
+        )
+        for indices, samples in written:
             done += len(indices)
             tokens += int(samples.mask.sum())
             finished += int(samples.finished.sum())
             run.log(done, len(prompts), tokens=tokens, mean_tokens=tokens / (done * copies))
     return {
-        "prompts": len(prompts),
-        "completions": len(prompts) * copies,
-        "mean_tokens": tokens / (len(prompts) * copies),
-        "cut_off": len(prompts) * copies - finished,
+        "prompts": done,
+        "completions": done * copies,
+        "mean_tokens": tokens / (done * copies),
+        "cut_off": done * copies - finished,
     }
 
 
-def generated_row(
-    samples: Samples,
-    place: int,
-    text: str,
+def write_samples(
+    file: BinaryIO,
+    drawn: Iterable[tuple[list[int], Samples]],
+    prompts: Sequence[Prompt],
+    tokenizer: PreTrainedTokenizerBase,
     *,
-    prompt: str,
-    sample: int,
     temperature: float,
     top_p: float,
     seed: int,
-) -> GeneratedRow:
-    """The row of one sample; `place` is its row in `samples`."""
-    return GeneratedRow(
-        prompt=prompt,
-        sample=sample,
-        text=text,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-        tokens=int(samples.mask[place].sum()),
-        finish="eos" if samples.finished[place] else "length",
-        logprob=round(float(samples.log_probs[place].sum()), 4),
-    )
+) -> Iterator[tuple[list[int], Samples]]:
+    """Write a GeneratedRow for every sample as it is drawn, and pass the samples on."""
+    for indices, samples in drawn:
+        responses = samples.responses
+        copies = len(responses) // len(indices)
+        log_probs = samples.log_probs.sum(dim=1).tolist()
+        finished = samples.finished.tolist()
+        for row, response in enumerate(responses):
+            generated = GeneratedRow(
+                prompt=prompts[indices[row // copies]].public_id,
+                sample=row % copies,
+                text=decode_response(tokenizer, response),
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+                tokens=len(response),
+                finish="eos" if finished[row] else "length",
+                logprob=round(log_probs[row], 4),
+            )
+            file.write(row_bytes(generated))
+        yield indices, samples
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from training import data
-from training.checkpoints import load_base, save_model
+from training.checkpoints import load_base, place, save_model
 from training.contracts import ContractError, SftSettings
 from training.losses import masked_mean
 from training.optimizer import adam, cosine_to_tenth
@@ -24,7 +24,7 @@ def fine_tune(run: Run) -> dict[str, Any]:
 
     # 1. The base model and the demonstrations.
     model, tokenizer = load_base(settings.base, run.input("base"), settings.dropout)
-    model.to(run.device).train()
+    place(model, run.device).train()
     splits = data.load_demonstrations(
         run.input("dataset.jsonl"), tokenizer, settings.max_prompt_tokens, settings.max_response_tokens
     )
@@ -54,7 +54,7 @@ def fine_tune(run: Run) -> dict[str, Any]:
         optimizer.zero_grad()
         schedule.step()
         losses.append(loss.item())
-        line = {"loss": losses[-1], "learning_rate": schedule.get_last_lr()[0]}
+        line: dict[str, float] = {"loss": losses[-1], "learning_rate": optimizer.param_groups[0]["lr"]}
         if valid and (step % settings.evaluate_every == 0 or step == total):
             valid_batches = data.batches_by_length(
                 [len(example.prompt) for example in valid], settings.batch_size

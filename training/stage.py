@@ -86,15 +86,20 @@ class Run:
 
 
 def main(stage: Stage, story: Callable[[Run], dict[str, Any]]) -> None:
-    """`python -m training.<stage> RUN_DIR`: run the story and exit with the contract's code.
-
-    The story returns the figures of the whole run; result.json is written after everything else.
-    """
+    """`python -m training.<stage> RUN_DIR`: run the story and exit with the contract's code."""
     # A parent that ignores the signal would hand that down, and the launcher must be able to stop a run.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         sys.exit(f"usage: python -m training.{stage} RUN_DIR")
-    directory = Path(sys.argv[1])
+    sys.exit(execute(stage, story, Path(sys.argv[1])))
+
+
+def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Path) -> int:
+    """Run the story in its folder; returns the exit code.
+
+    The story returns the figures of the whole run; result.json is written after everything else. What
+    cannot be explained to the person who started the run is raised.
+    """
     for name in (RESULT, ERROR):
         (directory / name).unlink(missing_ok=True)
     config: RunConfig | None = None
@@ -107,11 +112,12 @@ def main(stage: Stage, story: Callable[[Run], dict[str, Any]]) -> None:
         metrics = story(run)
         RunResult(stage, metrics, write_manifest(run.outputs)).write(directory)
     except ContractError as error:
-        _fail(directory, str(error), EXIT_BAD_INPUT)
+        return _fail(directory, str(error), EXIT_BAD_INPUT)
     except (MemoryError, RuntimeError) as error:
         if config is None or not _is_out_of_memory(error):
             raise
-        _fail(directory, _memory_advice(config), EXIT_OUT_OF_MEMORY)
+        return _fail(directory, _memory_advice(config), EXIT_OUT_OF_MEMORY)
+    return 0
 
 
 def check_numbers(settings: Any, where: str) -> None:
@@ -159,7 +165,7 @@ def _memory_advice(config: RunConfig) -> str:
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."
 
 
-def _fail(directory: Path, reason: str, code: int) -> None:
+def _fail(directory: Path, reason: str, code: int) -> int:
     RunError(reason, retryable=False).write(directory)
     print(reason, file=sys.stderr)
-    sys.exit(code)
+    return code

@@ -138,10 +138,16 @@ def demonstration_rows(chosen: Selection) -> Iterator[Taken]:
         yield Taken(row, [{"demonstration_id": revision.pk}], counts, frozenset({labeler} - {""}))
 
 
+def current_rankings(chosen: Selection) -> QuerySet[RankingRevision]:
+    """The latest revision of each ranking that the selection takes."""
+    return RankingRevision.objects.filter(
+        ranking__in=chosen.rankings(), number=_latest(RankingRevision, "ranking")
+    )
+
+
 def comparison_rows(chosen: Selection) -> Iterator[Taken]:
     current = (
-        RankingRevision.objects.filter(ranking__in=chosen.rankings())
-        .filter(number=_latest(RankingRevision, "ranking"))
+        current_rankings(chosen)
         .select_related("ranking__labeler", "item__prompt")
         .order_by(Collate("item__public_id", "C"), Collate("ranking__public_id", "C"))
     )

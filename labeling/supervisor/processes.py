@@ -77,7 +77,7 @@ class Process:
                 user=self.user,
                 group=None if self.user is None else _group_of(self.user),
                 extra_groups=None if self.user is None else [],
-                preexec_fn=_die_with(os.getpid(), self.orphan_signal),
+                preexec_fn=die_with(os.getpid(), self.orphan_signal),
             )
         self._started_at = time.monotonic()
         self.start_again_at = None
@@ -221,7 +221,7 @@ def _group_of(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
 
 
-def _die_with(parent: int, number: signal.Signals) -> Callable[[], None] | None:
+def die_with(parent: int, number: signal.Signals) -> Callable[[], None] | None:
     """What the child does between fork and exec so that the kernel signals it when `parent` dies."""
     if sys.platform != "linux":
         return None

@@ -1,0 +1,113 @@
+// The completions of an item as cards: text, score, flags, buttons to move.
+
+import { h, icon } from "./dom.js";
+import { isUnresolved, placeOf, tierOf } from "./ranking.js";
+import { countWords, number, t } from "./words.js";
+
+export const FLAG_KEYS = "1234567890qwertyuiop";
+
+export class Cards {
+  // act: {score(letter, n), flag(letter, key), move(letter, step), select(letter)}
+  constructor(root, act) {
+    this.root = root;
+    this.act = act;
+    this.cards = new Map();
+  }
+
+  mount({ completions, rubric }) {
+    this.cards = new Map(completions.map(({ letter, text }) => [letter, this.card(letter, text, rubric)]));
+    this.root.replaceChildren(...[...this.cards.values()].map((card) => card.element));
+    this.root.dataset.count = completions.length;
+  }
+
+  card(letter, text, rubric) {
+    const place = h("span", { class: "place" });
+    const element = h(
+      "section",
+      { class: "answer", "data-letter": letter, tabindex: "-1", "aria-labelledby": `name-${letter}` },
+      h(
+        "header",
+        { class: "answer-head" },
+        h("span", { class: "grip", "data-letter": letter, "aria-hidden": "true" }, icon("grip")),
+        h("h2", { class: "answer-name", id: `name-${letter}` }, h("span", { class: "hidden-visually" }, `${t("answer")} `), h("span", { class: "letter" }, letter)),
+        place,
+        h("span", { class: "answer-length" }, t("words", { n: number(countWords(text)) })),
+        this.mover(letter, -1),
+        this.mover(letter, 1),
+      ),
+      h("div", { class: "text answer-text", dir: "auto" }, text),
+    );
+    const { scores, inputs } = this.scores(letter, rubric);
+    const { flags, chips, summary } = this.flags(letter, rubric);
+    element.append(h("footer", { class: "answer-foot" }, scores, rubric.flags.length ? flags : null));
+    element.addEventListener("pointerdown", () => this.act.select(letter));
+    element.addEventListener("focusin", () => this.act.select(letter));
+    return { element, place, inputs, chips, flags, summary };
+  }
+
+  mover(letter, step) {
+    const label = t(step < 0 ? "move_up" : "move_down", { letter });
+    const move = () => this.act.move(letter, step);
+    return h("button", { class: "icon-button", type: "button", "aria-label": label, title: label, onclick: move }, icon(step < 0 ? "up" : "down"));
+  }
+
+  scores(letter, { scale_min: min, scale_max: max }) {
+    const inputs = [];
+    const labels = [];
+    for (let score = min; score <= max; score += 1) {
+      const input = h("input", { type: "radio", name: `score-${letter}`, value: score });
+      input.addEventListener("change", () => this.act.score(letter, score));
+      inputs.push(input);
+      const shade = Math.round(1 + (6 * (score - min)) / (max - min));
+      labels.push(h("label", { class: `score-step score-step--${shade}` }, input, h("span", {}, String(score))));
+    }
+    const legend = h("legend", { class: "hidden-visually" }, t("score_of", { letter, min, max }));
+    const ends = h("div", { class: "score-ends", "aria-hidden": "true" }, h("span", {}, t("score_low")), h("span", {}, t("score_high")));
+    return { scores: h("fieldset", { class: "score" }, legend, h("div", { class: "score-steps" }, ...labels), ends), inputs };
+  }
+
+  flags(letter, rubric) {
+    const help = h("p", { class: "flag-help", "aria-hidden": "true" });
+    const chips = rubric.flags.map((flag, index) => {
+      const chip = h(
+        "button",
+        { class: "flag", type: "button", "aria-pressed": "false", "data-flag": flag.key, "aria-description": flag.help || false },
+        index < FLAG_KEYS.length ? h("kbd", { "aria-hidden": "true" }, FLAG_KEYS[index].toUpperCase()) : null,
+        flag.label,
+      );
+      chip.addEventListener("click", () => this.act.flag(letter, flag.key));
+      for (const name of ["pointerenter", "focus"]) chip.addEventListener(name, () => (help.textContent = flag.help ?? ""));
+      return chip;
+    });
+    const summary = h("span", { class: "flags-set" });
+    const flags = h("details", { class: "flags" }, h("summary", {}, h("span", { class: "flags-title" }, t("flags")), summary), h("div", { class: "flag-list" }, ...chips), help);
+    return { flags, chips, summary };
+  }
+
+  render(state, selected, rubric) {
+    for (const [letter, card] of this.cards) {
+      const tier = state.tiers[tierOf(state, letter)];
+      const place = placeOf(state, letter);
+      const isTied = tier?.length > 1;
+      card.element.classList.toggle("is-selected", letter === selected);
+      card.element.classList.toggle("is-unresolved", Boolean(tier) && !state.all_bad && isUnresolved(state, tier));
+      card.place.textContent = place === null ? "" : t(isTied ? "place_tied" : "place", { n: place });
+      for (const input of card.inputs) input.checked = Number(input.value) === state.scores[letter];
+      const set = state.flags[letter] ?? [];
+      for (const chip of card.chips) chip.setAttribute("aria-pressed", String(set.includes(chip.dataset.flag)));
+      const labels = rubric.flags.filter(({ key }) => set.includes(key)).map(({ label }) => h("span", { class: "flag-mark" }, label));
+      card.summary.replaceChildren(...labels);
+    }
+  }
+
+  openFlags(letter, isOpen) {
+    const { flags } = this.cards.get(letter);
+    if (flags) flags.open = isOpen;
+  }
+
+  focus(letter) {
+    const { element } = this.cards.get(letter);
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: "nearest" });
+  }
+}

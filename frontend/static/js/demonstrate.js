@@ -1,0 +1,82 @@
+// The demonstration page: a prompt, and room to answer it.
+
+import { showConversation } from "./conversation.js";
+import { find } from "./dom.js";
+import { bindKeys } from "./keys.js";
+import { skipDialog } from "./skip.js";
+import { countWords, number, t } from "./words.js";
+import { Workspace } from "./workspace.js";
+
+class DemonstrateEditor {
+  constructor() {
+    this.text = find("#text");
+    this.pasted = 0;
+    this.text.addEventListener("input", () => {
+      this.refusal = "";
+      this.render();
+      workspace.changed();
+    });
+    this.text.addEventListener("paste", (event) => {
+      this.pasted += (event.clipboardData?.getData("text") ?? "").length;
+    });
+  }
+
+  mount(assignment, body, refusal = null) {
+    showConversation(find("#prompt"), assignment.prompt.messages);
+    this.text.value = typeof body?.text === "string" ? body.text : "";
+    this.pasted = Number(body?.pasted) || 0;
+    this.refusal = refusal?.message ?? "";
+    this.render();
+    window.scrollTo(0, 0);
+    this.text.focus({ preventScroll: true });
+  }
+
+  body() {
+    return { text: this.text.value, pasted: this.pasted };
+  }
+
+  answer(seconds) {
+    const share = Math.min(1, this.pasted / Math.max(1, this.text.value.length));
+    return { text: this.text.value, active_seconds: seconds, pasted_share: Math.round(share * 100) / 100 };
+  }
+
+  isBlank() {
+    return !this.text.value.trim();
+  }
+
+  problem() {
+    return this.isBlank() ? t("write_something") : "";
+  }
+
+  render() {
+    const { value } = this.text;
+    find("#count").textContent = t("count", { words: number(countWords(value)), characters: number([...value].length) });
+    const problem = this.problem();
+    find("#submit").setAttribute("aria-disabled", String(Boolean(problem)));
+    const reason = find("#submit-reason");
+    reason.textContent = this.refusal || problem || t("ready");
+    reason.classList.toggle("is-error", Boolean(this.refusal));
+    if (CSS.supports("field-sizing", "content")) return;
+    this.text.style.height = "auto";
+    this.text.style.height = `${this.text.scrollHeight + 2}px`;
+  }
+
+  press({ key }) {
+    if (key.toLowerCase() === "s" && !find("#work").hidden) openSkip();
+    else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
+    else return false;
+    return true;
+  }
+}
+
+const config = JSON.parse(find("#config").textContent);
+const editor = new DemonstrateEditor();
+const workspace = new Workspace(config, editor);
+const openSkip = skipDialog((reason) => workspace.skip(reason));
+const submit = () => workspace.submit();
+
+find("#submit").addEventListener("click", submit);
+find("#skip").addEventListener("click", openSkip);
+find("#look").addEventListener("click", () => workspace.look());
+bindKeys({ press: (event) => editor.press(event), submit });
+workspace.start();

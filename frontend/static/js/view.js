@@ -1,0 +1,71 @@
+// The parts of the page around the work itself: what is said aloud, the state of saving, notices, toasts.
+
+import { find, h } from "./dom.js";
+import { t } from "./words.js";
+
+const TOAST_FOR = 8000;
+
+export class View {
+  constructor() {
+    this.live = find("#live");
+    this.state = find("#line-state");
+    this.notices = find("#notices");
+    this.toasts = find("#toasts");
+    this.panels = { work: find("#work"), empty: find("#empty"), loading: find("#loading") };
+  }
+
+  // For a screen reader. The same words twice are said twice.
+  say(text) {
+    this.live.textContent = this.live.textContent === text ? `${text}\u00a0` : text;
+  }
+
+  panel(name) {
+    for (const [key, element] of Object.entries(this.panels)) element.hidden = key !== name;
+  }
+
+  saving(state) {
+    this.state.textContent = t(`line_${state.replace("-", "_")}`);
+    this.state.dataset.state = state;
+  }
+
+  // One notice of each name at a time. `actions` are [label, function] pairs.
+  notice(name, text, { tone = "warn", actions = [] } = {}) {
+    this.clear(name);
+    const buttons = actions.map(([label, run]) =>
+      h("button", { class: "button button--small", type: "button", onclick: run }, label),
+    );
+    this.notices.append(
+      h("div", { class: `notice notice--${tone}`, "data-name": name, role: "alert" }, h("span", {}, text), ...buttons),
+    );
+  }
+
+  clear(name) {
+    for (const notice of [...this.notices.children]) if (notice.dataset.name === name) notice.remove();
+  }
+
+  // What was said about the last item; the state of the line is about no item.
+  clearItem() {
+    for (const notice of [...this.notices.children]) if (notice.dataset.name !== "line") notice.remove();
+  }
+
+  // A toast stays while the pointer or the focus is on it.
+  toast(text, label, run) {
+    this.untoast();
+    const button = h("button", { class: "button button--small", type: "button" }, label, " ", h("kbd", {}, "U"));
+    const toast = h("div", { class: "toast" }, h("span", {}, text), button);
+    const leave = () => (toast.matches(":hover, :focus-within") ? (this.timer = setTimeout(leave, 1500)) : this.untoast());
+    this.undo = () => {
+      this.untoast();
+      run();
+    };
+    button.addEventListener("click", this.undo);
+    this.toasts.replaceChildren(toast);
+    this.timer = setTimeout(leave, TOAST_FOR);
+  }
+
+  untoast() {
+    clearTimeout(this.timer);
+    this.undo = null;
+    this.toasts.replaceChildren();
+  }
+}

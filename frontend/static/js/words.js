@@ -1,0 +1,25 @@
+// The page's strings, already translated by the server.
+
+const words = JSON.parse(document.getElementById("words").textContent);
+const language = document.documentElement.lang || "en";
+
+export function t(key, values = {}) {
+  if (!(key in words)) throw new Error(`no string named ${key}`);
+  return words[key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+export function listed(entries) {
+  return new Intl.ListFormat(language, { type: "conjunction" }).format(entries);
+}
+
+export function number(value) {
+  return new Intl.NumberFormat(language).format(value);
+}
+
+// Words as a reader counts them: Chinese has no spaces, so the browser's own segmenter is asked.
+export function countWords(text) {
+  if (text.length > 20_000 || !Intl.Segmenter) return text.split(/\s+/).filter(Boolean).length;
+  let count = 0;
+  for (const part of new Intl.Segmenter(language, { granularity: "word" }).segment(text)) if (part.isWordLike) count += 1;
+  return count;
+}

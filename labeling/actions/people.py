@@ -1,0 +1,80 @@
+"""Accounts."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labeling.actions import audit
+from labeling.actions.errors import BadInput
+from labeling.actions.text import check_text
+from labeling.models import User
+from labeling.models.ids import ALPHABET
+
+
+@transaction.atomic
+def create_user(
+    username: str,
+    *,
+    display_name: str = "",
+    is_simulated: bool = False,
+    one_time_password: bool = True,
+    is_staff: bool = False,
+    actor: User | None = None,
+) -> tuple[User, str]:
+    """A new account and its password, which is random and stored nowhere else in clear.
+
+    With a one-time password the person must choose another before anything else; programs
+    (`is_simulated`) keep theirs. `is_staff` opens the operators' admin pages. Raises BadInput if the name
+    is taken or cannot be one.
+    """
+    check_text(display_name, "display_name", required=False)
+    password = _new_password()
+    user = User(
+        username=username,
+        first_name=display_name,
+        is_simulated=is_simulated,
+        is_staff=is_staff,
+        must_change_password=one_time_password,
+    )
+    user.set_password(password)
+    check_model(user)
+    user.save()
+    audit.record("user.created", actor=actor, subject=user.public_id, simulated=is_simulated, staff=is_staff)
+    return user, password
+
+
+@transaction.atomic
+def reset_password(user: User, *, actor: User | None = None) -> str:
+    """A new one-time password. Whoever is signed in to the account is signed out."""
+    password = _new_password()
+    user.set_password(password)
+    user.must_change_password = True
+    user.save(update_fields=["password", "must_change_password"])
+    audit.record("user.password_reset", actor=actor, subject=user.public_id)
+    return password
+
+
+def by_name(username: str) -> User:
+    """Raises BadInput if there is no such account."""
+    user = User.objects.filter(username=check_text(username, "username")).first()
+    if user is None:
+        raise BadInput(_("There is no account %(name)s.") % {"name": ascii(username)}, field="username")
+    return user
+
+
+def check_model(row: object) -> None:
+    """Django's own validation of a row that is to be saved, as BadInput that names its first bad field."""
+    try:
+        row.full_clean()  # type: ignore[attr-defined]
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise BadInput(" ".join(messages), field="" if field == "__all__" else field) from None
+
+
+def _new_password() -> str:
+    """Four groups of four characters, about 78 bits: to be typed once from another screen."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _place in range(4)) for _group in range(4))

@@ -1,0 +1,127 @@
+"""Projects, their rubric, their loop policy and who takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labeling.actions import audit
+from labeling.actions.errors import BadInput
+from labeling.actions.import_rows import LANGUAGE
+from labeling.actions.people import check_model
+from labeling.actions.rubric_flags import DEFAULT_FLAGS
+from labeling.actions.text import check_text
+from labeling.models import LoopPolicy, Membership, Project, Role, Rubric, User
+from training.contracts import SETTINGS, ContractError, Stage, from_dict
+
+POLICY_FIELDS = {field.name for field in LoopPolicy._meta.get_fields()} - {"id", "project"}
+
+
+@transaction.atomic
+def create_project(
+    slug: str,
+    name: str,
+    *,
+    description: str = "",
+    guidelines: str = "",
+    policy: Mapping[str, Any] | None = None,
+    actor: User | None = None,
+) -> Project:
+    """A project with InstructGPT's flags as its first rubric, and a loop policy (`policy`: its fields).
+
+    Raises BadInput if the slug is taken or a value cannot be used.
+    """
+    check_text(name, "name")
+    check_text(description, "description", required=False)
+    check_text(guidelines, "guidelines", required=False)
+    project = Project(slug=slug, name=name, description=description, guidelines=guidelines)
+    check_model(project)
+    project.save()
+    Rubric.objects.create(project=project, version=1, flags=DEFAULT_FLAGS)
+    values = dict(policy or {})
+    if unknown := values.keys() - POLICY_FIELDS:
+        raise BadInput(_("A loop policy has no such field."), field=f"policy.{min(unknown)}")
+    loop_policy = LoopPolicy(project=project, **values)
+    check_policy(loop_policy)
+    loop_policy.save()
+    audit.record("project.created", project=project, actor=actor, subject=project.public_id)
+    return project
+
+
+def check_policy(policy: LoopPolicy) -> None:
+    """Raises BadInput, naming the field, if the policy's stages could not be run with these values."""
+    check_model(policy)
+    if policy.base_model not in settings.BASE_MODELS:
+        raise BadInput(
+            _("The operator offers these base models: %(names)s.")
+            % {"names": ", ".join(sorted(settings.BASE_MODELS))},
+            field="base_model",
+        )
+    if not isinstance(policy.stage_settings, dict):
+        raise BadInput(_("An object of settings by stage is wanted."), field="stage_settings")
+    for stage, values in policy.stage_settings.items():
+        if stage not in get_args(Stage):
+            raise BadInput(
+                _("%(stage)s is no stage; there are %(stages)s.")
+                % {"stage": ascii(stage), "stages": ", ".join(get_args(Stage))},
+                field="stage_settings",
+            )
+        try:
+            from_dict(SETTINGS[stage], values, stage)
+        except ContractError as error:
+            raise BadInput(str(error), field="stage_settings") from None
+
+
+@transaction.atomic
+def add_member(
+    project: Project,
+    user: User,
+    role: str,
+    *,
+    languages: Sequence[str] = (),
+    actor: User | None = None,
+) -> Membership:
+    """Take a person into a project, or give a member this role and these languages (none: all).
+
+    Raises BadInput for an unknown role or a language that is no language tag.
+    """
+    if role not in Role.values:
+        raise BadInput(
+            _("%(role)s is no role; there are %(roles)s.")
+            % {"role": ascii(role), "roles": ", ".join(Role.values)},
+            field="role",
+        )
+    for language in languages:
+        if len(language) > 16 or not LANGUAGE.fullmatch(language):
+            raise BadInput(_("A language tag such as en or zh is wanted."), field="languages")
+    membership, made = Membership.objects.update_or_create(
+        project=project,
+        user=user,
+        defaults={"role": role, "languages": list(languages), "is_active": True},
+    )
+    audit.record(
+        "member.added" if made else "member.changed",
+        project=project,
+        actor=actor,
+        subject=user.public_id,
+        role=role,
+        languages=list(languages),
+    )
+    return membership
+
+
+def by_slug(slug: str) -> Project:
+    """Raises BadInput that names the projects there are, if this is none."""
+    project = Project.objects.filter(slug=check_text(slug, "project")).first()
+    if project is None:
+        known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
+        raise BadInput(
+            _("There is no project %(slug)s. There are: %(known)s.")
+            % {"slug": ascii(slug), "known": known or "–"},
+            field="project",
+        )
+    return project

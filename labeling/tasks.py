@@ -1,0 +1,65 @@
+"""What Celery calls: an id in, one verb out.
+
+A message is only a hint. `tick`, sent by beat every few seconds, reads the rows and finds whatever a lost
+message would have said; a message that comes twice finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from labeling import launcher
+from labeling.actions import artifacts, audit, datasets, loop, queue, runs
+from labeling.models import Project, User
+
+log = logging.getLogger(__name__)
+
+stopping = threading.Event()
+"""Set when this worker is told to go: a run in progress is given back (launcher.py)."""
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    stopping.set()
+
+
+@shared_task
+def tick() -> None:
+    """Sweep, move the rounds on, announce waiting runs. Each part goes on if another fails."""
+    for part in (runs.sweep, queue.expire_leases, loop.tick, audit.seal, artifacts.clear_staging):
+        _guarded(part)
+    for run_id in runs.waiting_ids():
+        hint(run_id)
+
+
+@shared_task
+def execute_run(*, run_id: int) -> None:
+    """Execute a waiting run, then see at once what its end sets off."""
+    if launcher.execute(run_id, stopping):
+        tick.delay()
+
+
+@shared_task
+def freeze(*, project_id: int, kind: str, actor_id: int | None = None) -> None:
+    """Freeze a dataset version."""
+    project = Project.objects.get(pk=project_id)
+    actor = User.objects.get(pk=actor_id) if actor_id is not None else None
+    datasets.freeze(project, kind, actor=actor)
+
+
+def hint(run_id: int) -> None:
+    """Tell the train workers that a run waits. A hint that nobody takes up is sent again by a tick."""
+    execute_run.apply_async(kwargs={"run_id": run_id}, expires=2 * runs.HINT_SECONDS)
+
+
+def _guarded(part: Callable[[], Any]) -> None:
+    try:
+        part()
+    except Exception:
+        log.exception("tick: %s failed", part.__qualname__)

@@ -1,0 +1,106 @@
+"""Run folders for the tests: tiny data, tiny models, the real stages as child processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.contracts import (
+    ComparisonRow,
+    CompletionText,
+    DemonstrationRow,
+    Message,
+    PromptRow,
+    RankingRow,
+    Split,
+    Stage,
+    row_bytes,
+)
+from training.evaluate import evaluate
+from training.generate import generate
+from training.ppo import improve
+from training.reward import train_reward
+from training.sft import fine_tune
+from training.stage import Run, execute
+
+STORIES: dict[Stage, Callable[[Run], dict[str, Any]]] = {
+    "sft": fine_tune,
+    "reward": train_reward,
+    "ppo": improve,
+    "generate": generate,
+    "evaluate": evaluate,
+}
+ROOT = Path(__file__).parents[2]
+LIMITS = {"max_prompt_tokens": 32, "max_response_tokens": 8}
+TINY = {"kind": "tiny", "hidden_size": 16, "layers": 1, "heads": 2}
+
+
+def split_of(number: int) -> Split:
+    return "valid" if number % 4 == 0 else "train"
+
+
+def user(text: str) -> tuple[Message, ...]:
+    return (Message("user", text),)
+
+
+def prompts(count: int) -> list[PromptRow]:
+    return [PromptRow(f"p{n}", split_of(n), user(f"say {n}")) for n in range(count)]
+
+
+def demonstrations(count: int) -> list[DemonstrationRow]:
+    return [
+        DemonstrationRow(f"d{n}", f"p{n}", split_of(n), user(f"say {n}"), "ab" * (n % 3))
+        for n in range(count)
+    ]
+
+
+def ranking(number: int, labeler: str, ranks: tuple[int, ...] | None) -> RankingRow:
+    return RankingRow(f"r{number}{labeler}", 1, labeler, ranks, (4,), ranks is None, ((),))
+
+
+def comparisons(count: int) -> list[ComparisonRow]:
+    """Two labelers an item who agree that more of "a" is better; one in eight also has an all-bad answer."""
+    rows = []
+    for n in range(count):
+        texts = ["b", "ab", "aab", "aaab"]
+        answers = [ranking(n, "ann", (4, 3, 2, 1)), ranking(n, "bob", (3, 3, 2, 1))]
+        if n % 8 == 0:
+            answers.append(ranking(n, "eve", None))
+        completions = tuple(CompletionText(f"c{n}-{i}", text) for i, text in enumerate(texts))
+        rows.append(
+            ComparisonRow(f"i{n}", f"p{n}", split_of(n), user(f"say {n}"), completions, tuple(answers))
+        )
+    return rows
+
+
+def make_run(
+    folder: Path, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Sequence[Any] | Path]
+) -> Path:
+    """A run folder: inputs are rows, or the path of a model folder to link."""
+    (folder / "inputs").mkdir(parents=True)
+    config = {"stage": stage, "settings": settings, "seed": 1, "threads": 1, "device": "cpu", "contract": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    for name, value in inputs.items():
+        if isinstance(value, Path):
+            (folder / "inputs" / name).symlink_to(value)
+        else:
+            (folder / "inputs" / name).write_bytes(b"".join(row_bytes(row) for row in value))
+    return folder
+
+
+def start(stage: Stage, folder: Path) -> int:
+    """The stage's exit code. In this process: reading torch anew for every test would take minutes."""
+    return execute(stage, STORIES[stage], folder)
+
+
+def start_child(stage: Stage, folder: Path) -> subprocess.Popen[str]:
+    """The stage as the launcher starts it."""
+    return subprocess.Popen([sys.executable, "-m", f"training.{stage}", str(folder)], cwd=ROOT, text=True)
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

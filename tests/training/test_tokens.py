@@ -1,0 +1,97 @@
+"""The tokenizer, the chat format, truncation and masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from training import tokens
+from training.contracts import ContractError, Message
+
+CHAT = [Message("system", "s"), Message("user", "hi")]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> PreTrainedTokenizerBase:
+    """The tiny tokenizer as it is read back from a model folder."""
+    tokens.tiny_tokenizer().save_pretrained(tmp_path)
+    return AutoTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "你好，世界", "🎉👩‍👩‍👧 café", " two  spaces \n\t", "\x00", "<|end|> is text <|user|>"]
+)
+def test_every_text_comes_back_as_it_was(tiny: PreTrainedTokenizerBase, text: str) -> None:
+    ids = tokens.encode_response(tiny, text, limit=1000)
+    assert len(ids) == len(text.encode()) + 1
+    assert tokens.decode_response(tiny, ids) == text
+
+
+def test_a_prompt_costs_one_token_a_byte_and_two_for_its_roles(tiny: PreTrainedTokenizerBase) -> None:
+    assert tokens.prompt_text(tiny, CHAT) == "<|system|>s<|user|>hi<|assistant|>"
+    assert len(tokens.encode_prompt(tiny, [Message("user", "sort: cab")], 99)) == 9 + 2
+
+
+def test_earlier_answers_of_a_conversation_end_with_the_end_token(tiny: PreTrainedTokenizerBase) -> None:
+    chat = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
+    assert tokens.prompt_text(tiny, chat) == "<|user|>a<|assistant|>b<|end|><|user|>c<|assistant|>"
+
+
+def test_prompts_are_cut_from_the_left_and_responses_from_the_right(tiny: PreTrainedTokenizerBase) -> None:
+    whole = tokens.encode_prompt(tiny, CHAT, limit=99)
+    assert tokens.encode_prompt(tiny, CHAT, limit=3) == whole[-3:]
+    assert tokens.decode_response(tiny, tokens.encode_response(tiny, "abc", limit=2)) == "ab"
+
+
+def test_only_a_whole_response_ends_with_the_end_token(tiny: PreTrainedTokenizerBase) -> None:
+    assert tokens.encode_response(tiny, "abc", limit=4)[-1] == tiny.eos_token_id
+    assert tiny.eos_token_id not in tokens.encode_response(tiny, "abc", limit=3)
+
+
+def plain_tokenizer(**special: str) -> PreTrainedTokenizerFast:
+    vocabulary = {
+        text: number for number, text in enumerate(["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())])
+    }
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def test_a_tokenizer_without_a_template_gets_the_plain_format() -> None:
+    tokenizer = plain_tokenizer(eos_token="<end>")
+    assert tokens.prompt_text(tokenizer, CHAT) == "System: s\n\nUser: hi\n\nAssistant:\n"
+
+
+def test_a_missing_pad_token_becomes_the_end_token_and_a_missing_end_token_is_refused() -> None:
+    tokenizer = plain_tokenizer(eos_token="<end>")
+    tokens.check_tokenizer(tokenizer)
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    with pytest.raises(ContractError, match="end-of-sequence"):
+        tokens.check_tokenizer(plain_tokenizer())
+
+
+def test_prompts_are_padded_left_and_responses_right() -> None:
+    batch = tokens.collate([[5, 6, 7], [8]], [[9], [10, 11]], pad=0)
+    assert batch.ids.tolist() == [[5, 6, 7, 9, 0], [0, 0, 8, 10, 11]]
+    assert batch.mask.tolist() == [[1, 1, 1, 1, 0], [0, 0, 1, 1, 1]]
+    assert batch.positions.tolist() == [[0, 1, 2, 3, 3], [0, 0, 0, 1, 2]]
+    assert batch.response_mask.tolist() == [[1, 0], [1, 1]]
+    assert batch.responses.tolist() == [[9, 0], [10, 11]]
+    assert batch.last.tolist() == [3, 4]
+
+
+def test_a_token_equal_to_padding_still_counts() -> None:
+    batch = tokens.collate([[0, 5]], [[0]], pad=0)
+    assert batch.mask.tolist() == [[1, 1, 1]]
+    assert batch.last.tolist() == [2]
+
+
+def test_a_part_of_a_batch_drops_the_columns_it_does_not_use() -> None:
+    batch = tokens.collate([[5, 6, 7], [8], [4]], [[9], [10], [1, 2, 3]], pad=0)
+    part = batch.rows(torch.tensor([1]))
+    assert part.ids.tolist() == [[8, 10]]
+    assert part.positions.tolist() == [[0, 1]]
+    assert part.response_mask.tolist() == [[1]]

@@ -1,0 +1,119 @@
+"""Sample a policy on held-out prompts at several temperatures; measure its KL, its length and its reward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from training import data
+from training.checkpoints import load_policy, place
+from training.contracts import EvaluateSettings, PromptRow, write_json
+from training.data import Example
+from training.generate import COMPLETIONS, write_samples
+from training.reward import score_all
+from training.reward_model import RewardModel, load_reward_model
+from training.sampling import response_log_probs, sample_all
+from training.stage import Run, main
+from training.tokens import collate, decode_response, encode_prompt, encode_response
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    settings = cast(EvaluateSettings, run.config.settings)
+
+    # 1. The policy, the prompts and whatever it is to be measured against.
+    policy, tokenizer = load_policy(run.input("policy"))
+    place(policy, run.device)
+    reference = load_policy(run.input("reference"))[0] if run.has("reference") else None
+    reward = load_reward_model(run.input("reward")) if run.has("reward") else None
+    if reference is not None:
+        place(reference, run.device)
+    if reward is not None:
+        reward[0].to(run.device)
+    rows = data.load_rows(run.input("prompts.jsonl"), PromptRow)[: settings.max_prompts or None]
+    prompts = [data.encoded(row, tokenizer, settings.max_prompt_tokens) for row in rows]
+
+    # 2. Sample at every temperature; the KL is that of the policy itself, at temperature 1.
+    report: dict[str, Any] = {"prompts": len(prompts), "temperatures": {}, "kl": None, "kl_error": None}
+    copies = settings.completions_per_prompt
+    total, done = len(prompts) * len(settings.temperatures), 0
+    with (run.outputs / COMPLETIONS).open("wb") as file:
+        for number, temperature in enumerate(settings.temperatures):
+            drawn = sample_all(
+                policy,
+                tokenizer,
+                [prompt.ids for prompt in prompts],
+                limit=settings.max_response_tokens,
+                batch_size=settings.batch_size,
+                generator=run.generator(number),
+                temperature=temperature,
+                copies=copies,
+            )
+            lengths: list[float] = []
+            kls: list[float] = []
+            answers: list[tuple[int, list[int]]] = []
+            for indices, samples in write_samples(
+                file, drawn, prompts, tokenizer, temperature=temperature, top_p=1.0, seed=run.config.seed
+            ):
+                lengths += samples.mask.sum(dim=1).tolist()
+                responses = samples.responses
+                places = [index for index in indices for _ in range(copies)]
+                if reference is not None and temperature == 1:
+                    own = samples.log_probs.sum(dim=1)
+                    asked = [prompts[index].ids for index in places]
+                    kls += (own - _log_probs(reference, tokenizer, asked, responses)).tolist()
+                answers += zip(places, responses, strict=True)
+                done += len(indices)
+                run.log(done, total, temperature=temperature)
+            figures: dict[str, float] = {"mean_tokens": torch.tensor(lengths).mean().item()}
+            if reward is not None:
+                figures |= _mean("reward", _rewards(*reward, settings, tokenizer, rows, answers))
+            if kls:
+                report |= _mean("kl", torch.tensor(kls))
+            report["temperatures"][str(temperature)] = figures
+
+    write_json(run.outputs / "report.json", report)
+    return report
+
+
+def _log_probs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[list[int]],
+    responses: Sequence[list[int]],
+) -> Tensor:
+    """[N] log-probability of each response, nats."""
+    batch = collate(prompts, responses, tokenizer.pad_token_id, model.device)
+    return response_log_probs(model, batch).sum(dim=1)
+
+
+def _rewards(
+    model: RewardModel,
+    reader: PreTrainedTokenizerBase,
+    settings: EvaluateSettings,
+    writer: PreTrainedTokenizerBase,
+    rows: Sequence[PromptRow],
+    answers: Sequence[tuple[int, list[int]]],
+) -> Tensor:
+    """[N] score of each (row, response): read as text, since the reward model may read other tokens."""
+    examples = [
+        Example(
+            encode_prompt(reader, rows[row].messages, settings.max_prompt_tokens),
+            encode_response(reader, decode_response(writer, response), settings.max_response_tokens),
+        )
+        for row, response in answers
+    ]
+    return score_all(model, reader, examples, settings.batch_size)
+
+
+def _mean(name: str, values: Tensor) -> dict[str, float]:
+    """The mean and its standard error."""
+    error = values.std().item() / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return {name: values.mean().item(), f"{name}_error": error}
+
+
+if __name__ == "__main__":
+    main("evaluate", evaluate)
