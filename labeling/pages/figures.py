@@ -102,9 +102,10 @@ def at_work(project: Project) -> tuple[list[AtWork], int]:
         .order_by("-opened_at")
     )
     people = list(live[: PEOPLE_SHOWN + 1])
+    doing = {Kind.RANK: _("ranking"), Kind.DEMONSTRATE: _("writing a demonstration")}
     more = live.count() - PEOPLE_SHOWN if len(people) > PEOPLE_SHOWN else 0
     return [
-        AtWork(each.labeler.shown_name, each.get_kind_display(), each.opened_at, each.labeler.is_simulated)
+        AtWork(each.labeler.shown_name, doing[each.kind], each.opened_at, each.labeler.is_simulated)
         for each in people[:PEOPLE_SHOWN]
     ], more
 

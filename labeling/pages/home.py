@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labeling import access
-from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role, Slot, User
+from labeling.actions import items
+from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role, User
 
 
 @dataclass
@@ -44,14 +45,10 @@ def _work(membership: Membership) -> Work:
     )
     return Work(
         membership=membership,
-        rank=_open(membership, Kind.RANK),
-        demonstrate=_open(membership, Kind.DEMONSTRATE),
+        rank=items.open_for(membership, Kind.RANK),
+        demonstrate=items.open_for(membership, Kind.DEMONSTRATE),
         begun_rank=Kind.RANK in begun,
         begun_demonstrate=Kind.DEMONSTRATE in begun,
         given=Ranking.objects.filter(project=project, labeler=user).count()
         + Demonstration.objects.filter(project=project, labeler=user).count(),
     )
-
-
-def _open(membership: Membership, kind: Kind) -> int:
-    return Slot.objects.filter(project=membership.project, kind=kind, state=Slot.State.OPEN).count()

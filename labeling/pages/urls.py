@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from labeling.pages import dashboard, datasets, home, people, rounds, runs
+from labeling.pages import dashboard, datasets, demonstrate, guidelines, home, people, rank, rounds, runs
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("change-password/", people.change_password, name="change-password"),
     path("preferences/", people.set_preferences, name="set-preferences"),
     # --- labelers' work ---
+    path("p/<str:project>/rank/", rank.rank, name="rank"),
+    path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
+    path("p/<str:project>/guidelines/", guidelines.guidelines, name="guidelines"),
     # --- leads' pages ---
     path("p/<str:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<str:project>/runs/", runs.index, name="runs"),

@@ -1,0 +1,15 @@
+"""The page where completions are scored and ranked."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+
+from labeling.models import Kind
+from labeling.pages.words import RANK
+from labeling.pages.work import work_page
+
+
+@login_required
+def rank(request: HttpRequest, project: str) -> HttpResponse:
+    return work_page(request, project, kind=Kind.RANK, template="work/rank.html", words=RANK)
