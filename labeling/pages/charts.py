@@ -163,9 +163,10 @@ def _draw(chart: Chart) -> SafeString:
         },
     }
     if all(float(value["x"]).is_integer() for value in values):
-        encoding["x"]["axis"] = {"format": "d", "tickMinStep": 1}
+        encoding["x"]["axis"] = {"format": ",d", "tickMinStep": 1}
     if chart.dots:
-        encoding["x"]["scale"] = {"nice": False, "padding": 14, "zero": False}
+        encoding["x"]["scale"] = {"nice": False, "padding": 16, "zero": False}
+        encoding["y"]["scale"] = {"nice": False, "padding": 10, "zero": False}
     layers: list[dict[str, Any]] = [{"mark": {"type": "line", "strokeWidth": 2, "strokeJoin": "round"}}]
     if any("low" in value for value in values):
         layers.append(

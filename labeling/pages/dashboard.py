@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from labeling import access
-from labeling.actions import loop, quality
-from labeling.models import Project, Role, Round, Run, User
+from labeling.actions import outlook, quality
+from labeling.models import LoopPolicy, Project, Role, Round, Run, User
 from labeling.pages import datasets, figures, rounds, runs
 from labeling.pages.facts import DATASET_KINDS, Figure, share
 from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, render_page
@@ -31,24 +31,25 @@ def dashboard(request: HttpRequest, project: str) -> HttpResponse:
 
 
 def _context(project: Project) -> dict[str, Any]:
+    policy = LoopPolicy.objects.filter(project=project).first()
     counts = figures.counts(project)
     people, more_people = figures.at_work(project)
     walks = [rounds.walk(each) for each in rounds.of_project(project)[: SHOWN + 1]]
     listed = runs.rows(runs.of_project(project)[: SHOWN + 1])
     models = figures.models_of(project)
-    versions = list(datasets.of_project(project)[: SHOWN + 1])
+    versions = datasets.rows(datasets.of_project(project)[: SHOWN + 1])
     busy = people or any(row.run.state in Run.ACTIVE for row in listed)
     current = walks[0] if walks else None
     is_open = current is not None and current.round.state in Round.OPEN
     return {
         "project": project,
-        "policy": getattr(project, "loop_policy", None),
+        "policy": policy,
         "counts": counts,
         "written": [*figures.written(counts), _agreement(project)],
         "queued": figures.queued(counts),
         "people": people,
         "more_people": more_people,
-        "next": loop.next_step(project),
+        "next": outlook.next_step(project) if policy else None,
         "current": current,
         "is_open": is_open,
         "blank_steps": rounds.blank_steps(),

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
+from kombu.exceptions import OperationalError
 
 from labeling import access, tasks
 from labeling.actions import datasets
-from labeling.actions.errors import BadInput
+from labeling.actions.errors import BadInput, NotNow
+from labeling.actions.rows import Selection
 from labeling.models import DatasetKind, DatasetVersion, Project, Role, RunInput, User
-from labeling.pages.facts import DATASET_KINDS, facts
+from labeling.pages.facts import facts, text_of
 from labeling.pages.moves import move
 
 PER_PAGE = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """A dataset version in a table."""
+
+    dataset: DatasetVersion
+    rows: str
+    rankings: str
+    run_count: int
 
 
 @login_required
@@ -28,7 +43,8 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
     assert isinstance(request.user, User)
     membership = access.membership(request.user, project, Role.LEAD)
     page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "datasets/index.html", {"membership": membership, "page": page, "datasets": page})
+    context = {"membership": membership, "page": page, "datasets": rows(page.object_list)}
+    return render(request, "datasets/index.html", context)
 
 
 @login_required
@@ -59,7 +75,7 @@ def download(request: HttpRequest, dataset: str) -> HttpResponseBase:
     if found.state != DatasetVersion.State.COMPLETE:
         raise Http404(_("This version is still being frozen."))
     return FileResponse(
-        datasets.open_artifact(found.artifact).open("rb"),
+        datasets.file(found).open("rb"),
         as_attachment=True,
         filename=f"{found.project.slug}-{found.kind}-{found.number}.jsonl",
         content_type="application/jsonl",
@@ -75,12 +91,29 @@ def freeze(request: HttpRequest, project: str) -> HttpResponse:
     kind = request.POST.get("kind", "")
 
     def ask() -> None:
-        if kind not in DatasetKind.values:
-            raise BadInput(_("There is no such kind of dataset."), field="kind")
-        transaction.on_commit(lambda: tasks.freeze.delay(found.pk, kind, actor.pk))
+        _check_rows(found, kind)
+        try:
+            tasks.freeze.delay(project_id=found.pk, kind=kind, actor_id=actor.pk)
+        except OperationalError as error:
+            raise NotNow(_("The workers cannot be reached right now. Try again in a minute.")) from error
 
-    move(request, ask, _("The freeze has begun. The new version appears among the dataset versions."))
+    done = _("Freezing. A new version appears below in a moment, unless nothing is new since the last one.")
+    move(request, ask, done)
     return redirect("dashboard", found.public_id)
+
+
+def _check_rows(project: Project, kind: str) -> None:
+    """Say so now where there is nothing to freeze: the worker could tell nobody. Raises BadInput, NotNow."""
+    chosen = Selection(project, project.loop_policy.include_simulated)
+    rows: dict[str, Callable[[], QuerySet[Any]]] = {
+        DatasetKind.SFT: chosen.demonstrations,
+        DatasetKind.COMPARISONS: chosen.rankings,
+        DatasetKind.PROMPTS: chosen.prompts,
+    }
+    if kind not in rows:
+        raise BadInput(_("There is no such kind of dataset."), field="kind")
+    if not rows[kind]().exists():
+        raise NotNow(_("There is nothing to freeze yet."))
 
 
 def of_project(project: Project) -> QuerySet[DatasetVersion]:
@@ -91,3 +124,15 @@ def of_project(project: Project) -> QuerySet[DatasetVersion]:
         .annotate(run_count=Count("run_inputs__run", distinct=True))
         .order_by("-pk")
     )
+
+
+def rows(found: Iterable[DatasetVersion]) -> list[Row]:
+    return [
+        Row(
+            dataset=version,
+            rows=text_of(version.counts.get("rows", 0)),
+            rankings=text_of(version.counts["rankings"]) if "rankings" in version.counts else "",
+            run_count=version.run_count,
+        )
+        for version in found
+    ]

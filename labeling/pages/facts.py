@@ -14,18 +14,33 @@ from labeling.pages.charts import number
 
 WORDS: dict[str, Any] = {
     "accuracy": _("accuracy"),
+    "accuracy_high": _("accuracy, at most"),
+    "accuracy_low": _("accuracy, at least"),
     "agreement": _("agreement"),
+    "agreement_high": _("agreement, at most"),
+    "agreement_low": _("agreement, at least"),
+    "agreement_pairs": _("pairs that two labelers ordered"),
+    "all_bad": _("all bad"),
     "approx_kl": _("approximate KL"),
     "clip_fraction": _("clipped share"),
+    "cut_off": _("cut off before their end"),
     "comparisons": _("comparisons"),
     "completions": _("completions"),
     "demonstrations": _("demonstrations"),
+    "duplicates": _("duplicates"),
     "entropy": _("entropy"),
+    "extras_left_out": _("extras left out"),
+    "floor": _("wanted: more than"),
+    "imported": _("imported"),
     "items": _("items"),
     "kl": _("KL (nats)"),
+    "labelers": _("labelers"),
     "learning_rate": _("learning rate"),
     "length": _("length"),
     "loss": _("loss"),
+    "margin": _("margin below agreement"),
+    "name": _("model"),
+    "off": _("turned off"),
     "pairs": _("pairs"),
     "parameters": _("parameters"),
     "policy_loss": _("policy loss"),
@@ -34,8 +49,14 @@ WORDS: dict[str, Any] = {
     "reward": _("reward"),
     "rows": _("rows"),
     "score": _("score"),
+    "simulated": _("simulated"),
+    "simulated_left_out": _("simulated answers left out"),
+    "splits": _("split"),
     "steps": _("steps"),
     "test": _("test"),
+    "tied_pairs": _("tied pairs"),
+    "ties": _("rankings with ties"),
+    "too_alike": _("prompts whose completions are all alike"),
     "train": _("train"),
     "valid": _("valid"),
     "valid_accuracy": _("accuracy on the validation split"),
@@ -71,9 +92,9 @@ def word(key: str) -> str:
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Stored JSON as (name, text) lines in its own order; nested objects are named `outer · inner`."""
+    """Stored JSON as (name, text) lines by name (PostgreSQL keeps no order); nested: `outer · inner`."""
     lines: list[tuple[str, str]] = []
-    for key, value in values.items():
+    for key, value in sorted(values.items()):
         if isinstance(value, Mapping):
             lines += [(f"{word(key)} · {name}", text) for name, text in facts(value)]
         elif value is not None and value != "" and value != []:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.actions.items import unfillable_slots
 from labeling.models import (
     Assignment,
     Demonstration,
@@ -25,6 +25,7 @@ from labeling.models import (
     Prompt,
     Ranking,
     RankingRevision,
+    Slot,
     Split,
 )
 from labeling.pages.charts import Chart, Point, Series, number
@@ -42,7 +43,7 @@ class Counts:
     rankings: dict[str, int]
     all_bad: int
     open: dict[str, int]
-    unfillable: dict[str, int]
+    unfillable: int
     needs_review: int
 
     @property
@@ -61,7 +62,7 @@ class AtWork:
 
 
 def counts(project: Project) -> Counts:
-    open_slots, unfillable = _open_slots(project)
+    waiting = Slot.objects.filter(project=project, state=Slot.State.OPEN).values_list("kind")
     return Counts(
         prompts=dict(
             Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")).order_by()
@@ -79,8 +80,8 @@ def counts(project: Project) -> Counts:
             extras=Count("pk", filter=Q(slot__isnull=True)),
         ),
         all_bad=_all_bad(project),
-        open=open_slots,
-        unfillable=unfillable,
+        open=dict(waiting.annotate(n=Count("pk")).order_by()),
+        unfillable=unfillable_slots(project),
         needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
     )
 
@@ -93,38 +94,6 @@ def _all_bad(project: Project) -> int:
     )
 
 
-def _open_slots(project: Project) -> tuple[dict[str, int], dict[str, int]]:
-    """Open slots by kind, and those that no active member may fill: whoever reads the language has
-    answered or skipped the item, or wrote one of its texts."""
-    open_slots, unfillable = dict.fromkeys(Kind.values, 0), dict.fromkeys(Kind.values, 0)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT slot.kind, count(*), count(*) FILTER (WHERE NOT EXISTS (
-                SELECT 1 FROM labeling_membership AS member
-                JOIN labeling_user AS person ON person.id = member.user_id AND person.is_active
-                WHERE member.project_id = slot.project_id AND member.is_active
-                  AND (member.languages = '{}' OR slot.language = '' OR slot.language = ANY(member.languages))
-                  AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
-                  AND NOT EXISTS (
-                      SELECT 1 FROM labeling_assignment AS earlier
-                      WHERE earlier.item_id = slot.item_id AND earlier.labeler_id = member.user_id
-                        AND NOT earlier.is_repeat AND earlier.state IN ('answered', 'skipped'))
-                  AND NOT (slot.has_authors AND EXISTS (
-                      SELECT 1 FROM labeling_itemcompletion AS shown
-                      JOIN labeling_completion AS text ON text.id = shown.completion_id
-                      WHERE shown.item_id = slot.item_id AND text.author_id = member.user_id))))
-            FROM labeling_slot AS slot
-            WHERE slot.project_id = %s AND slot.state = 'open'
-            GROUP BY slot.kind
-            """,
-            [project.pk],
-        )
-        for kind, number, unfilled in cursor.fetchall():
-            open_slots[kind], unfillable[kind] = number, unfilled
-    return open_slots, unfillable
-
-
 def at_work(project: Project) -> tuple[list[AtWork], int]:
     """Who holds an open task now, the newest first, and how many more there are than are listed."""
     live = (
@@ -133,9 +102,10 @@ def at_work(project: Project) -> tuple[list[AtWork], int]:
         .order_by("-opened_at")
     )
     people = list(live[: PEOPLE_SHOWN + 1])
+    doing = {Kind.RANK: _("ranking"), Kind.DEMONSTRATE: _("writing a demonstration")}
     more = live.count() - PEOPLE_SHOWN if len(people) > PEOPLE_SHOWN else 0
     return [
-        AtWork(each.labeler.shown_name, each.get_kind_display(), each.opened_at, each.labeler.is_simulated)
+        AtWork(each.labeler.shown_name, doing[each.kind], each.opened_at, each.labeler.is_simulated)
         for each in people[:PEOPLE_SHOWN]
     ], more
 
@@ -174,10 +144,10 @@ def written(found: Counts) -> list[Figure]:
 
 def queued(found: Counts) -> list[Figure]:
     """What waits for an answer, and what waits in vain."""
-    stuck = sum(found.unfillable.values())
+    stuck = found.unfillable
     return [
-        Figure(_("Open to rank"), f"{found.open[Kind.RANK]:,}", _("answers wanted")),
-        Figure(_("Open to demonstrate"), f"{found.open[Kind.DEMONSTRATE]:,}", _("answers wanted")),
+        Figure(_("Open to rank"), f"{found.open.get(Kind.RANK, 0):,}", _("answers wanted")),
+        Figure(_("Open to demonstrate"), f"{found.open.get(Kind.DEMONSTRATE, 0):,}", _("answers wanted")),
         Figure(
             _("Nobody can fill"),
             f"{stuck:,}",
@@ -219,7 +189,7 @@ def models_of(project: Project) -> list[ModelVersion]:
         ModelVersion.objects.filter(project=project)
         .exclude(kind=ModelKind.OUTSIDE)
         .select_related("run__round")
-        .prefetch_related("run__inputs__dataset", "run__inputs__model")
+        .prefetch_related("run__inputs__dataset", "run__inputs__model__run")
         .order_by("-pk")
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import access
-from labeling.actions import loop
-from labeling.models import Project, Role, Round, RoundStep, StepName, Trigger, User
+from labeling.actions import gates, loop
+from labeling.models import DatasetVersion, Project, Role, Round, RoundStep, StepName, Trigger, User
 from labeling.pages import runs
 from labeling.pages.facts import elapsed, facts
 from labeling.pages.moves import LIVE_SECONDS, move, render_page
@@ -31,6 +31,8 @@ TONES = {
     Round.State.STOPPED: "warn",
 }
 PER_PAGE = 30
+UNSHOWN = {"chances", "datasets", "model", "rows", "why"}
+"""Of a step's detail: what is shown in other ways, and the chance of each prompt, which are thousands."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Step:
     share: int | None = None
     step: RoundStep | None = None
     facts: Sequence[tuple[str, str]] = ()
+    datasets: Sequence[DatasetVersion] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Walk:
     round: Round
     tone: str
     duration: str
+    reason: str
     steps: list[Step]
 
 
@@ -73,9 +77,10 @@ def show(request: HttpRequest, round: str) -> HttpResponse:
     project = access.round_(request.user, round).project
     membership = access.membership(request.user, project.public_id, Role.LEAD)
     found = of_project(project).get(public_id=round)
+    frozen = {version.public_id: version for version in _frozen(found)}
     context: dict[str, Any] = {
         "membership": membership,
-        "walk": walk(found),
+        "walk": walk(found, frozen),
         "round": found,
         "is_open": found.state in Round.OPEN,
         "live_seconds": LIVE_SECONDS if found.state in Round.OPEN else 0,
@@ -132,15 +137,22 @@ def of_project(project: Project) -> QuerySet[Round]:
     )
 
 
-def walk(found: Round) -> Walk:
-    """The round as a row of steps, from what is already fetched."""
+def _frozen(found: Round) -> QuerySet[DatasetVersion]:
+    """The dataset versions that the round's freeze took."""
+    names = [name for step in found.steps.all() for name in step.detail.get("datasets", {}).values()]
+    return DatasetVersion.objects.filter(project=found.project, public_id__in=names).order_by("pk")
+
+
+def walk(found: Round, frozen: Mapping[str, DatasetVersion] | None = None) -> Walk:
+    """The round as a row of steps, from what is already fetched; `frozen` by public id, for its own page."""
     now = timezone.now()
     end = found.finished_at or now
     return Walk(
         round=found,
         tone=TONES.get(Round.State(found.state), ""),
         duration=elapsed(found.started_at, end),
-        steps=[_step(found, step, now) for step in found.steps.all()],
+        reason=_reason(found),
+        steps=[_step(found, step, now, frozen or {}) for step in found.steps.all()],
     )
 
 
@@ -149,7 +161,15 @@ def blank_steps() -> list[Step]:
     return [Step(str(name.label), "waiting", str(RoundStep.State.WAITING.label)) for name in StepName]
 
 
-def _step(found: Round, step: RoundStep, now: datetime) -> Step:
+def _reason(found: Round) -> str:
+    """Why it is held, failed or stopped: a gate's in the reader's language, a run's as it was stored."""
+    for step in found.steps.all():
+        if step.state == RoundStep.State.HELD and "why" in step.detail:
+            return gates.sentence(step.detail["why"], step.detail)
+    return "" if found.state == Round.State.COMPLETED else found.reason
+
+
+def _step(found: Round, step: RoundStep, now: datetime, frozen: Mapping[str, DatasetVersion]) -> Step:
     unfinished = step.state in (RoundStep.State.WAITING, RoundStep.State.RUNNING)
     ended = unfinished and found.state not in Round.OPEN
     run = step.run
@@ -161,5 +181,8 @@ def _step(found: Round, step: RoundStep, now: datetime) -> Step:
         duration="" if step.reused else elapsed(step.started_at, step.finished_at or (now if running else None)),
         share=min(100, 100 * run.step // run.total_steps) if running and run and run.total_steps else None,
         step=step,
-        facts=facts(step.detail),
+        facts=facts({key: value for key, value in step.detail.items() if key not in UNSHOWN}),
+        datasets=[
+            frozen[name] for name in sorted(step.detail.get("datasets", {}).values()) if name in frozen
+        ],
     )

@@ -32,11 +32,11 @@ TONES = {
     Run.State.STOPPED: "warn",
 }
 CURVES = {
-    RunStage.SFT: "loss",
-    RunStage.REWARD: "loss",
-    RunStage.PPO: "score",
+    RunStage.SFT: ("loss",),
+    RunStage.REWARD: ("loss", "accuracy"),
+    RunStage.PPO: ("score", "kl"),
 }
-"""The metric that a stage is judged by at a glance."""
+"""The metrics that a stage is judged by; a table shows the first."""
 CLOCKS = ("step", "total", "time")
 PER_PAGE = 30
 SPARK_POINTS, CHART_POINTS = 40, 240
@@ -110,13 +110,14 @@ def of_project(project: Project) -> QuerySet[Run]:
 def rows(found: Iterable[Run]) -> list[Row]:
     """The runs with their curves, in one query whatever their number."""
     listed = list(found)
-    curves = curves_of([run.pk for run in listed], sorted(set(CURVES.values())), SPARK_POINTS)
+    names = sorted({names[0] for names in CURVES.values()})
+    curves = curves_of([run.pk for run in listed], names, SPARK_POINTS)
     now = timezone.now()
     return [_row(run, curves.get(run.pk, {}), now) for run in listed]
 
 
 def metric_names(run: int) -> list[str]:
-    """The names of everything that a run has measured so far, but for its clocks."""
+    """The names of all that a run has measured so far, and of its clock."""
     with connection.cursor() as cursor:
         cursor.execute(
             'SELECT DISTINCT jsonb_object_keys("values") FROM labeling_runmetric WHERE run_id = %s', [run]
@@ -154,7 +155,7 @@ def curves_of(run_ids: Sequence[int], names: Sequence[str], points: int) -> dict
 
 
 def _row(run: Run, curves: dict[str, Curve], now: datetime) -> Row:
-    name = CURVES.get(RunStage(run.stage), "")
+    name = CURVES.get(RunStage(run.stage), ("",))[0]
     curve = curves.get(name, [])
     end = run.finished_at or (now if run.state == Run.State.RUNNING else None)
     return Row(
@@ -185,12 +186,12 @@ def _time_left(run: Run, curves: dict[str, Curve]) -> str:
 
 def _charts(run: Run, curves: dict[str, Curve]) -> list[Chart]:
     """A chart for each metric; one on the validation split joins the same one on the training split."""
-    first = CURVES.get(RunStage(run.stage), "")
+    first = CURVES.get(RunStage(run.stage), ())
     names = [name for name in curves if name not in CLOCKS]
     alone = [name for name in names if name.removeprefix("valid_") not in names or not name.startswith("valid_")]
     charts = []
-    for name in sorted(alone, key=lambda name: (name != first, name == "learning_rate", name)):
+    for name in sorted(alone, key=lambda name: (name not in first, name == "learning_rate", name)):
         shown = [name, f"valid_{name}"] if f"valid_{name}" in curves else [name]
         series = [Series(word(key), [Point(x, y) for x, y in curves[key]]) for key in shown]
-        charts.append(Chart(title=word(name).capitalize(), x=_("step"), series=series))
+        charts.append(Chart(title=word(name), x=_("step"), series=series))
     return charts

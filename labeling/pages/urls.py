@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from labeling.pages import demonstrate, guidelines, home, people, rank
+from labeling.pages import dashboard, datasets, demonstrate, guidelines, home, people, rank, rounds, runs
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -18,4 +18,17 @@ urlpatterns = [
     path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
     path("p/<str:project>/guidelines/", guidelines.guidelines, name="guidelines"),
     # --- leads' pages ---
+    path("p/<str:project>/", dashboard.dashboard, name="dashboard"),
+    path("p/<str:project>/runs/", runs.index, name="runs"),
+    path("p/<str:project>/datasets/", datasets.index, name="datasets"),
+    path("p/<str:project>/rounds/", rounds.index, name="rounds"),
+    path("p/<str:project>/freeze", datasets.freeze, name="freeze"),
+    path("p/<str:project>/round", rounds.start, name="start-round"),
+    path("runs/<str:run>/", runs.show, name="run"),
+    path("runs/<str:run>/stop", runs.stop, name="stop-run"),
+    path("datasets/<str:dataset>/", datasets.show, name="dataset"),
+    path("datasets/<str:dataset>/download", datasets.download, name="download-dataset"),
+    path("rounds/<str:round>/", rounds.show, name="round"),
+    path("rounds/<str:round>/stop", rounds.stop, name="stop-round"),
+    path("rounds/<str:round>/override", rounds.override, name="override-gate"),
 ]
