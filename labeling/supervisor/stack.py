@@ -188,7 +188,9 @@ class Stack:
             self._start(
                 self._celery("worker-control", "worker", "-Q", "control", "-c", "2", "-n", "control@%h")
             )
-            self._start(self._celery("worker-train", "worker", "-Q", "train", "-c", "1", "-n", "train@%h"))
+            self._start(
+                self._celery("worker-train", "worker", "-Q", "train", "--pool", "solo", "-n", "train@%h")
+            )
         for process in self._processes:
             if process.name == "web":
                 self._wait(process, self._serves, 60)
