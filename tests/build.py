@@ -7,7 +7,18 @@ from typing import Any
 
 from labeling.actions.items import NewItem, create_items
 from labeling.actions.text import body_digest, text_digest
-from labeling.models import Assignment, Completion, Item, Kind, Membership, Project, Prompt, Role, Rubric, User
+from labeling.models import (
+    Assignment,
+    Completion,
+    Item,
+    Kind,
+    Membership,
+    Project,
+    Prompt,
+    Role,
+    Rubric,
+    User,
+)
 
 FLAGS = [
     {"key": "fails_instruction", "en": "Fails the instruction", "zh-hans": "未遵循指令"},
@@ -72,8 +83,9 @@ def answer(to: Assignment, **more: Any) -> dict[str, Any]:
 
 def overdue(of: Project) -> None:
     """Every lease of the project has run out by the database's clock."""
-    from django.db.models import DateTimeField, ExpressionWrapper, F
     from datetime import timedelta
+
+    from django.db.models import DateTimeField, ExpressionWrapper, F
 
     Assignment.objects.filter(project=of, state__in=Assignment.LIVE).update(
         lease_until=ExpressionWrapper(F("lease_until") - timedelta(hours=3), output_field=DateTimeField())

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.actions import audit, policies, runs, steps
-from labeling.actions.errors import NotNow
+from labeling.actions.errors import ActionError, NotNow
 from labeling.actions.rows import Selection, current_rankings
 from labeling.actions.text import check_text
 from labeling.models import (
@@ -65,8 +65,8 @@ def start_due(project: Project) -> None:
     if trigger is not None:
         try:
             start_round(project, trigger)
-        except NotNow:
-            return  # another tick was quicker
+        except ActionError as refusal:  # another tick was quicker, or the policy cannot be used
+            log.warning("project %s: no round starts: %s", project.slug, refusal)
 
 
 def due_trigger(project: Project, policy: LoopPolicy) -> Trigger | None:
@@ -103,8 +103,8 @@ def keep_schedule(project: Project) -> None:
         try:
             row.round = _start_scheduled(project)
             row.outcome = "started"
-        except NotNow as refusal:
-            row.outcome = refusal.message[:200]
+        except ActionError as refusal:
+            row.outcome = f"{refusal.field} {refusal.message}".strip()[:200]
         row.save()
     ScheduledRound.objects.get_or_create(project=project, due_at=due)
 
@@ -120,7 +120,7 @@ def _start_scheduled(project: Project) -> Round:
     last = last_round(project)
     if last is not None and last.state in (Round.State.FAILED, Round.State.STOPPED):
         raise NotNow(_("The last round did not end well, and no lead has started another."))
-    if not new_rankings(project):
+    if (last is None or last.state == Round.State.COMPLETED) and not new_rankings(project):
         raise NotNow(_("There are no new rankings."))
     return start_round(project, Trigger.SCHEDULE)
 

@@ -9,7 +9,8 @@ from typing import Literal
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
-from labeling.actions import gates, loop
+from labeling.actions import gates, loop, policies
+from labeling.actions.errors import BadInput
 from labeling.models import LoopPolicy, Project, Round, RoundStep, ScheduledRound
 
 
@@ -32,6 +33,11 @@ def next_step(project: Project) -> NextStep:
         return _open(last, have)
     if last is not None and last.state != Round.State.COMPLETED:
         return NextStep("paused", _paused(last), have)
+    try:
+        policies.check(policy)
+    except BadInput as refusal:
+        sentence = _("No round can start, since the loop policy cannot be used: %(field)s: %(reason)s")
+        return NextStep("paused", sentence % {"field": refusal.field, "reason": refusal.message}, have)
     if not loop.has_demonstrations(project):
         return NextStep(
             "paused", _("A round needs demonstrations, and there are none to train on yet."), have

@@ -55,9 +55,10 @@ class SimulatedLabeler:
                 data=form,
                 headers={"Referer": f"{self.address}/sign-in/"},
                 timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
             )
         )
-        if "/sign-in/" in answer.url:
+        if not answer.is_redirect:  # the form again, with a reason
             raise LabelerError(f"{self.account.username} could not sign in")
 
     def rank_one(self, project: str) -> bool:
@@ -148,7 +149,7 @@ def work(
 
     def turns(mine: Sequence[SimulatedLabeler]) -> None:
         nonlocal done
-        idle = set()
+        idle: set[SimulatedLabeler] = set()
         while len(idle) < len(mine) and not stop.is_set():
             for labeler in mine:
                 with lock:

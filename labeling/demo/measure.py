@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling.demo import figures
+from training.contracts import EvaluateSettings
 
 if TYPE_CHECKING:
     from labeling.demo.evaluator import Sampled
@@ -70,13 +71,13 @@ def measure(
     from labeling.actions import artifacts, runs
     from labeling.demo import evaluator
 
-    settings = {
-        "temperatures": temperatures,
-        "completions_per_prompt": SAMPLES,
-        "max_response_tokens": MAX_RESPONSE_TOKENS,
-        "batch_size": 512,
-    }
-    inputs = {
+    settings = EvaluateSettings(
+        temperatures=tuple(temperatures),
+        completions_per_prompt=SAMPLES,
+        max_response_tokens=MAX_RESPONSE_TOKENS,
+        batch_size=512,
+    )
+    inputs: dict[str, DatasetVersion | ModelVersion] = {
         "prompts.jsonl": prompts,
         "policy": model,
         "reference": model_of(walked, "sft"),

@@ -137,7 +137,8 @@ def test_raising_overlap_adds_slots_and_lowering_it_closes_open_ones_only(projec
     items.set_overlap(item.pk, 3)
     assert Slot.objects.filter(item=item, state="open").count() == 2
     items.set_overlap(item.pk, 1)
-    assert sorted(Slot.objects.filter(item=item).values_list("state", flat=True)) == ["closed", "closed", "held"]
+    states = sorted(Slot.objects.filter(item=item).values_list("state", flat=True))
+    assert states == ["closed", "closed", "held"]
     assert not rankings.submit(ann, build.answer(ann), build.key()).extra
     with pytest.raises(BadInput):
         items.set_overlap(item.pk, 0)

@@ -25,7 +25,7 @@ def in_parallel(work: Callable[[int], None], threads: int) -> None:
     def body(number: int) -> None:
         try:
             work(number)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
         finally:
             connection.close()
@@ -96,8 +96,9 @@ def test_expiries_skips_late_submits_double_tabs_overlap_changes_and_retirements
                 if move < 0.5:
                     with connection.cursor() as cursor:
                         cursor.execute(
-                            "UPDATE labeling_assignment SET lease_until = clock_timestamp() - interval '1 hour' "
-                            "WHERE id IN (SELECT id FROM labeling_assignment WHERE state IN ('reserved', 'open') "
+                            "UPDATE labeling_assignment SET lease_until = clock_timestamp() - interval '1 h' "
+                            "WHERE id IN (SELECT id FROM labeling_assignment "
+                            "WHERE state IN ('reserved', 'open') "
                             "ORDER BY random() LIMIT 4 FOR UPDATE SKIP LOCKED)"
                         )
                     queue.expire_leases()

@@ -154,9 +154,9 @@ def test_the_database_refuses_to_change_a_revision_or_a_rubric(held, sql):
 )
 def test_the_database_refuses_arrays_that_do_not_fit_the_item(held, change):
     rankings.submit(held, WHOLE, build.key())
+    update = f"SET LOCAL rankloop.erasing = 'on'; UPDATE labeling_rankingrevision SET {change}"
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL rankloop.erasing = 'on'")
-        cursor.execute(f"UPDATE labeling_rankingrevision SET {change}")
+        cursor.execute(update)
 
 
 def test_the_database_refuses_a_completion_of_another_prompt(held):
@@ -174,9 +174,7 @@ def test_agreement_counts_pairs_that_both_order_and_ties_apart(held):
     ben.refresh_from_db()
     rankings.submit(held, WHOLE, build.key())
     # Ben swaps A and B and ties C with D: of six pairs one is reversed, one is tied by Ben only.
-    rankings.submit(
-        ben, {**WHOLE, "tiers": [["B"], ["A"], ["C", "D"]], "tied": ["C", "D"]}, build.key()
-    )
+    rankings.submit(ben, {**WHOLE, "tiers": [["B"], ["A"], ["C", "D"]], "tied": ["C", "D"]}, build.key())
     found = quality.agreement(held.project)
     assert (found.strict, found.strict_pairs) == (4 / 5, 5)
     assert (found.with_ties, found.pairs, found.items) == (4 / 6, 6, 1)

@@ -45,8 +45,8 @@ def test_a_labeler_gets_letters_and_texts_and_nothing_that_tells_who_wrote_them(
     assert [part["letter"] for part in given["completions"]] == ["A", "B", "C", "D"]
     assert {tuple(sorted(part)) for part in given["completions"]} == {("letter", "text")}
     assert sorted(given) == [
-        "completions", "draft", "kind", "lease_seconds", "lease_until", "project", "prompt", "rubric", "state",
-        "token",
+        "completions", "draft", "kind", "lease_seconds", "lease_until", "project", "prompt", "rubric",
+        "state", "token",
     ]  # fmt: skip
 
 
@@ -130,7 +130,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
         b'{"scores": {"A": ' + b"9" * 5000 + b"}}",
         b'{"mode": ["keys"], "scores": {"A": 1}}',
         b'{"tiers": [[["A"]]], "scores": {"A": 1, "B": 1, "C": 1, "D": 1}}',
-        b'{"flags": {"A": [{}]}, "scores": {"A": 1, "B": 1, "C": 1, "D": 1}, "tiers": [["A"],["B"],["C"],["D"]]}',
+        b'{"flags": {"A": [{}]}, "scores": {"A": 1, "B": 1, "C": 1, "D": 1}, "all_bad": true}',
         b'{"scores": {"E": 1}}',
     ],
 )
@@ -156,7 +156,10 @@ def test_hostile_bodies_get_a_clear_4xx(project, ann, raw, verb):
     assert Item.objects.filter(slots__state="held").count() == 1
 
 
-@pytest.mark.parametrize("path", ["/api/projects?x=%00", "/api/%00", "/api/projects/%00/next", "/p/%FF/rank/"])
+HOSTILE_PATHS = ["/api/projects?x=%00", "/api/%00", "/api/projects/%00/next", "/p/%FF/rank/"]
+
+
+@pytest.mark.parametrize("path", HOSTILE_PATHS)
 def test_hostile_addresses_get_a_4xx(ann, path):
     assert 400 <= ann.get(path).status_code < 500
 

@@ -1,0 +1,250 @@
+"""The launcher, with real training in real child processes, and real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from django.conf import settings as installed
+from django.db import connection
+
+from labeling import launcher
+from labeling.actions import artifacts, datasets, runs
+from labeling.models import ModelVersion, Run, RunMetric
+from labeling.supervisor.processes import birth
+from tests import learn
+from training.contracts import BaseModel, GenerateSettings, SftSettings, verify_manifest
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+TINY = BaseModel(hidden_size=16, layers=1, heads=2)
+PATIENCE = 120
+"""Seconds; a test waits for what happens, not for time to pass."""
+
+
+@pytest.fixture(autouse=True)
+def state(settings, tmp_path):
+    """A state folder of the test's own, for this process and those it starts."""
+    settings.ARTIFACTS, settings.RUNS = tmp_path / "artifacts", tmp_path / "runs"
+    settings.RUN_LEASE_SECONDS, settings.TRAINING_THREADS = 4, 1
+    return tmp_path
+
+
+@pytest.fixture
+def project():
+    made = learn.project()
+    learn.imported(made, 8)
+    return made
+
+
+def sft_run(project, *, steps: int = 3, **more) -> Run:
+    chosen = SftSettings(base=TINY, max_steps=steps, batch_size=4, learning_rate=1e-3, **more)
+    version = datasets.freeze(project, "sft")
+    return runs.create(project, "sft", settings=chosen, seed=1, inputs={"dataset.jsonl": version})
+
+
+def environment(state: Path) -> dict[str, str]:
+    """What a process needs in order to work on this test's database and state folder."""
+    query = urlsplit(os.environ["DATABASE_URL"]).query
+    url = f"postgresql:///{connection.settings_dict['NAME']}?{query}"
+    own = {"RANKLOOP_STATE": str(state), "RANKLOOP_RUN_LEASE": "4", "RANKLOOP_THREADS": "1"}
+    return {**os.environ, "DATABASE_URL": url, **own}
+
+
+@contextmanager
+def worker(run: Run, state: Path):
+    """`manage.py execute_run` in a process of its own, once its training has begun to log."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "execute_run", run.public_id],
+        cwd=installed.ROOT,
+        env=environment(state),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(lambda: run.metrics.exists() or process.poll() is not None)
+        assert process.poll() is None, process.stdout.read()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def children_of(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def test_a_run_that_is_not_waiting_is_left_alone(project):
+    run = sft_run(project)
+    assert runs.claim(run.pk)
+    assert launcher.execute(run.pk) is False
+
+
+def test_settings_that_cannot_be_used_end_the_run_with_the_field_named(project):
+    run = sft_run(project)
+    Run.objects.filter(pk=run.pk).update(settings={**run.settings, "epochs": "many"})
+    assert launcher.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == ("failed", 1)
+    assert run.error.startswith("settings.epochs: ")
+
+
+def test_an_input_that_was_changed_is_not_trained_on(project):
+    run = sft_run(project)
+    path = datasets.file(run.inputs.get().dataset)
+    path.chmod(0o644)
+    path.write_bytes(b"{}\n")
+    assert launcher.execute(run.pk)
+    run.refresh_from_db()
+    assert run.state == "waiting"
+    assert "its hash is not the manifest's" in run.error
+
+
+def test_the_child_knows_no_secret(monkeypatch):
+    for name in ("DATABASE_URL", "REDIS_URL", "RANKLOOP_SECRET_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "hunter2")
+    child = launcher._environment()
+    assert "hunter2" not in child.values()
+    assert child["PATH"] == os.environ["PATH"]
+    assert child["HF_HUB_OFFLINE"] == "1"
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_published_and_sampled(project, state):
+    run = sft_run(project)
+    assert launcher.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.error, run.step, run.total_steps) == ("completed", "", 3, 3)
+    model = run.model_version
+    assert (model.name, model.report["steps"]) == ("sft-1", 3)
+    folder = artifacts.verified(model.artifact)
+    assert (folder / "model.safetensors").is_file()
+    steps = RunMetric.objects.filter(run=run).order_by("line").values_list("values__step", flat=True)
+    assert list(steps) == [1, 2, 3]
+    assert sorted(path.name for path in (state / "runs" / run.public_id).iterdir()) == ["attempt-1.log"]
+
+    inputs = {"prompts.jsonl": datasets.freeze(project, "prompts"), "policy": model}
+    chosen = GenerateSettings(completions_per_prompt=3, max_response_tokens=8)
+    generate = runs.create(project, "generate", settings=chosen, seed=2, inputs=inputs)
+    assert launcher.execute(generate.pk)
+    generate.refresh_from_db()
+    assert (generate.state, generate.error) == ("completed", "")
+    assert generate.result["completions"] == 24
+    assert project.prompts.filter(completions__origins__run=generate).distinct().count() == 8
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_succeed_fails_with_the_stage_s_own_words(project):
+    run = sft_run(project, max_prompt_tokens=0)
+    assert launcher.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.failures) == ("failed", 1)
+    assert "max_prompt_tokens" in run.error
+    assert "max_prompt_tokens" in run.log_tail
+
+
+@pytest.mark.slow
+def test_a_run_whose_worker_is_killed_is_taken_up_again_and_published_once(project, state):
+    run = sft_run(project, steps=400)
+    with worker(run, state) as process:
+        (child,) = children_of(process.pid)
+        process.kill()
+        process.wait()
+        wait_for(lambda: birth(child) is None)
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == ("running", 1)
+    wait_for(runs.sweep)
+    run.refresh_from_db()
+    assert (run.state, run.failures) == ("waiting", 1)
+    assert "worker was lost" in run.error
+    Run.objects.filter(pk=run.pk).update(not_before=run.created_at)
+    assert launcher.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.attempt, run.error) == ("completed", 2, "")
+    assert ModelVersion.objects.filter(run=run).count() == 1
+    assert RunMetric.objects.filter(run=run).count() == 400
+    assert verify_manifest(artifacts.path(run.artifact)) == run.artifact
+
+
+@pytest.mark.slow
+def test_a_worker_that_slept_through_its_lease_publishes_nothing(project, state):
+    run = sft_run(project, steps=400)
+    with worker(run, state) as sleeper:
+        (child,) = children_of(sleeper.pid)
+        sleeper.send_signal(signal.SIGSTOP)
+        wait_for(runs.sweep)
+        Run.objects.filter(pk=run.pk).update(not_before=run.created_at)
+        assert launcher.execute(run.pk)
+        published = Run.objects.get(pk=run.pk)
+        assert (published.state, published.attempt) == ("completed", 2)
+        sleeper.send_signal(signal.SIGCONT)
+        sleeper.wait(PATIENCE)
+        wait_for(lambda: birth(child) is None)
+    run.refresh_from_db()
+    assert (run.artifact, run.attempt) == (published.artifact, 2)
+    assert ModelVersion.objects.count() == 1
+
+
+@pytest.mark.slow
+def test_a_worker_told_to_go_gives_the_run_back(project, state):
+    run = sft_run(project, steps=100_000)
+    with worker(run, state) as process:
+        (child,) = children_of(process.pid)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        assert birth(child) is None
+    run.refresh_from_db()
+    assert (run.state, run.attempt, run.failures, run.owner) == ("waiting", 1, 0, None)
+
+
+@pytest.mark.slow
+def test_a_run_that_a_lead_stops_ends(project, state):
+    run = sft_run(project, steps=100_000)
+    with worker(run, state) as process:
+        (child,) = children_of(process.pid)
+        runs.request_stop(run)
+        assert process.wait(PATIENCE) == 0
+        assert birth(child) is None
+    run.refresh_from_db()
+    assert (run.state, run.failures) == ("stopped", 0)
+
+
+@pytest.mark.slow
+def test_a_celery_worker_gives_its_run_back_when_it_is_stopped(project, state):
+    from labeling import tasks
+
+    run = sft_run(project, steps=100_000)
+    command = [sys.executable, "-m", "celery", "-A", "labeling", "worker", "-Q", "train", "--pool", "solo"]
+    celery = subprocess.Popen(
+        [*command, "--without-gossip", "--without-mingle"],
+        cwd=installed.ROOT,
+        env=environment(state),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert runs.waiting_ids() == [run.pk]
+        tasks.hint(run.pk)
+        wait_for(run.metrics.exists)
+        celery.terminate()
+        celery.wait(PATIENCE)
+    finally:
+        celery.kill()
+    run.refresh_from_db()
+    assert (run.state, run.attempt, run.failures) == ("waiting", 1, 0)
