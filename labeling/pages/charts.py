@@ -62,6 +62,20 @@ CONFIG: dict[str, Any] = {
         "offset": 6,
     },
 }
+LINE = {"mark": {"type": "line", "strokeWidth": 2, "strokeJoin": "round"}}
+INTERVAL = {
+    "transform": [{"filter": "isValid(datum.low)"}],
+    "mark": {"type": "rule", "strokeWidth": 2, "strokeOpacity": 0.55},
+    "encoding": {
+        "y": {"field": "low", "type": "quantitative"},
+        "y2": {"field": "high"},
+        "strokeDash": {"value": [1, 0]},
+    },
+}
+DOT = {
+    "mark": {"type": "point", "filled": True, "size": 42, "opacity": 1},
+    "encoding": {"strokeDash": None},
+}
 
 
 @dataclass(frozen=True)
@@ -167,23 +181,11 @@ def _draw(chart: Chart) -> SafeString:
     if chart.dots:
         encoding["x"]["scale"] = {"nice": False, "padding": 16, "zero": False}
         encoding["y"]["scale"] = {"nice": False, "padding": 10, "zero": False}
-    layers: list[dict[str, Any]] = [{"mark": {"type": "line", "strokeWidth": 2, "strokeJoin": "round"}}]
+    layers: list[dict[str, Any]] = [LINE]
     if any("low" in value for value in values):
-        layers.append(
-            {
-                "transform": [{"filter": "isValid(datum.low)"}],
-                "mark": {"type": "rule", "strokeWidth": 2, "strokeOpacity": 0.55},
-                "encoding": {
-                    "y": {"field": "low", "type": "quantitative"},
-                    "y2": {"field": "high"},
-                    "strokeDash": {"value": [1, 0]},
-                },
-            }
-        )
+        layers.append(INTERVAL)
     if chart.dots:
-        layers.append(
-            {"mark": {"type": "point", "filled": True, "size": 42, "opacity": 1}, "encoding": {"strokeDash": None}}
-        )
+        layers.append(DOT)
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": WIDTH,

@@ -117,22 +117,21 @@ def _check_rows(project: Project, kind: str) -> None:
 
 
 def of_project(project: Project) -> QuerySet[DatasetVersion]:
-    """The project's versions, newest first, with the number of runs that read each."""
-    return (
-        DatasetVersion.objects.filter(project=project)
-        .select_related("created_by")
-        .annotate(run_count=Count("run_inputs__run", distinct=True))
-        .order_by("-pk")
-    )
+    """The project's versions, newest first."""
+    return DatasetVersion.objects.filter(project=project).select_related("created_by").order_by("-pk")
 
 
 def rows(found: Iterable[DatasetVersion]) -> list[Row]:
+    """The versions with the number of runs that read each, in one query more whatever their number."""
+    listed = list(found)
+    readers = RunInput.objects.filter(dataset__in=listed).values_list("dataset")
+    run_counts = dict(readers.annotate(n=Count("run", distinct=True)).order_by())
     return [
         Row(
             dataset=version,
             rows=text_of(version.counts.get("rows", 0)),
             rankings=text_of(version.counts["rankings"]) if "rankings" in version.counts else "",
-            run_count=version.run_count,
+            run_count=run_counts.get(version.pk, 0),
         )
-        for version in found
+        for version in listed
     ]

@@ -102,7 +102,7 @@ def at_work(project: Project) -> tuple[list[AtWork], int]:
         .order_by("-opened_at")
     )
     people = list(live[: PEOPLE_SHOWN + 1])
-    doing = {Kind.RANK: _("ranking"), Kind.DEMONSTRATE: _("writing a demonstration")}
+    doing: dict[str, str] = {Kind.RANK: _("ranking"), Kind.DEMONSTRATE: _("writing a demonstration")}
     more = live.count() - PEOPLE_SHOWN if len(people) > PEOPLE_SHOWN else 0
     return [
         AtWork(each.labeler.shown_name, doing[each.kind], each.opened_at, each.labeler.is_simulated)

@@ -174,11 +174,12 @@ def _step(found: Round, step: RoundStep, now: datetime, frozen: Mapping[str, Dat
     ended = unfinished and found.state not in Round.OPEN
     run = step.run
     running = step.state == RoundStep.State.RUNNING and not ended
+    end = step.finished_at or (now if running else None)
     return Step(
         name=step.get_name_display(),
         state="stopped" if ended else step.state,
         state_name=_("not reached") if ended else step.get_state_display(),
-        duration="" if step.reused else elapsed(step.started_at, step.finished_at or (now if running else None)),
+        duration="" if step.reused else elapsed(step.started_at, end),
         share=min(100, 100 * run.step // run.total_steps) if running and run and run.total_steps else None,
         step=step,
         facts=facts({key: value for key, value in step.detail.items() if key not in UNSHOWN}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -188,9 +187,11 @@ def _charts(run: Run, curves: dict[str, Curve]) -> list[Chart]:
     """A chart for each metric; one on the validation split joins the same one on the training split."""
     first = CURVES.get(RunStage(run.stage), ())
     names = [name for name in curves if name not in CLOCKS]
-    alone = [name for name in names if name.removeprefix("valid_") not in names or not name.startswith("valid_")]
+    twins = {f"valid_{name}" for name in names}
     charts = []
-    for name in sorted(alone, key=lambda name: (name not in first, name == "learning_rate", name)):
+    for name in sorted(
+        set(names) - twins, key=lambda name: (name not in first, name == "learning_rate", name)
+    ):
         shown = [name, f"valid_{name}"] if f"valid_{name}" in curves else [name]
         series = [Series(word(key), [Point(x, y) for x, y in curves[key]]) for key in shown]
         charts.append(Chart(title=word(name), x=_("step"), series=series))
