@@ -15,9 +15,9 @@ LENGTHS = {"max_prompt_tokens": 32, "max_response_tokens": 16}
 STAGES: dict[str, dict[str, Any]] = {
     "sft": {
         **LENGTHS,
-        "max_steps": 420,
-        "batch_size": 128,
-        "learning_rate": 1.5e-3,
+        "max_steps": 900,
+        "batch_size": 64,
+        "learning_rate": 3e-3,
         "warmup_steps": 20,
     },
     "reward": {**LENGTHS, "epochs": 1.0, "batch_size": 32, "learning_rate": 5e-4, "warmup_steps": 10},
