@@ -25,7 +25,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -52,6 +51,7 @@ class Stack:
 
     DATABASE_URL and REDIS_URL in `environment` name servers that are used instead of embedded ones.
     With `web` or `workers` the database is migrated first; with `demo` the demo projects are made once.
+    Entered, the web serves; the workers take some seconds more, and what they are to do waits in rows.
     `durable=False` gives up crash safety of the embedded database for speed. `say` gets progress lines.
 
     `environment` is what a process needs in order to belong to this stack; `url` is where the web serves.
@@ -156,7 +156,7 @@ class Stack:
             valkey = Valkey(self.state, self.environment)
             self._servers.append(valkey)
             self._start(valkey.process)
-            self._wait(valkey.process, lambda: answers(valkey.url), 30)
+            self._wait(valkey.process, valkey.ready, 30)
             self.environment["REDIS_URL"] = valkey.url
         elif not answers(self.environment["REDIS_URL"]):
             raise StackError("REDIS_URL: this server does not answer")
@@ -182,22 +182,18 @@ class Stack:
     def _start_own(self) -> None:
         if self._web:
             self._say("Starting the web server")
-            self._start(self._granian())
+            web = self._granian()
+            self._start(web)
+            self._wait(web, self._serves, 60)
+            (self.state / "address").write_text(self.url + "\n", encoding="ascii")
         if self._workers:
-            self._say("Starting the workers")
+            # People can work already: nobody waits for these.
             self._start(
                 self._celery("worker-control", "worker", "-Q", "control", "-c", "2", "-n", "control@%h")
             )
             self._start(
                 self._celery("worker-train", "worker", "-Q", "train", "--pool", "solo", "-n", "train@%h")
             )
-        for process in self._processes:
-            if process.name == "web":
-                self._wait(process, self._serves, 60)
-                (self.state / "address").write_text(self.url + "\n", encoding="ascii")
-            elif process.name.startswith("worker"):
-                self._wait(process, partial(_says_ready, process), 60)
-        if self._workers:  # last: it has nothing to say to workers that are not there yet
             self._start(self._celery("beat", "beat"))
 
     def _granian(self) -> Process:
@@ -251,10 +247,6 @@ class Stack:
         finally:
             connection.close()
         return True
-
-
-def _says_ready(worker: Process) -> bool:
-    return " ready." in worker.output()
 
 
 @contextmanager
