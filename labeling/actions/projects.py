@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit
+from labeling.actions import audit, policies
 from labeling.actions.errors import BadInput
 from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
 from labeling.actions.rubric_flags import DEFAULT_FLAGS
 from labeling.actions.text import check_json, check_text
 from labeling.models import LoopPolicy, Membership, Project, Role, Rubric, User
-from training.contracts import SETTINGS, STAGES, ContractError, from_dict
 
 MAX_SETTINGS_BYTES = 64 * 1024
 POLICY_FIELDS = {field.name for field in LoopPolicy._meta.get_fields()} - {"id", "project"}
@@ -56,26 +54,8 @@ def create_project(
 def check_policy(policy: LoopPolicy) -> None:
     """Raises BadInput, naming the field, if the policy's stages could not be run with these values."""
     check_model(policy)
-    if policy.base_model not in settings.BASE_MODELS:
-        raise BadInput(
-            _("The operator offers these base models: %(names)s.")
-            % {"names": ", ".join(sorted(settings.BASE_MODELS))},
-            field="base_model",
-        )
     check_json(policy.stage_settings, "stage_settings", max_bytes=MAX_SETTINGS_BYTES)
-    if not isinstance(policy.stage_settings, dict):
-        raise BadInput(_("An object of settings by stage is wanted."), field="stage_settings")
-    if unknown := policy.stage_settings.keys() - set(STAGES):
-        raise BadInput(
-            _("%(stage)s is no stage; there are %(stages)s.")
-            % {"stage": ascii(min(unknown)), "stages": ", ".join(STAGES)},
-            field="stage_settings",
-        )
-    for stage in STAGES:
-        try:
-            from_dict(SETTINGS[stage], policy.stage_settings.get(stage, {}), stage)
-        except ContractError as error:
-            raise BadInput(str(error), field="stage_settings") from None
+    policies.check(policy)
 
 
 def check_languages(languages: Sequence[str]) -> None:

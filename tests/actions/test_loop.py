@@ -291,21 +291,26 @@ def test_a_run_that_a_lead_stops_ends_its_round(project):
 
 
 def test_settings_that_cannot_be_used_start_nothing_and_name_the_field(project):
-    for stage_settings, field in (
-        ({"sft": {"epochs": "many"}}, "stage_settings.sft.epochs"),
-        ({"ppo": {"speed": 3}}, "stage_settings.ppo.speed"),
-        ({"sft": {"base": {"kind": "folder", "name": "/etc"}}}, "stage_settings.sft.base"),
-        ({"dance": {}}, "stage_settings.dance"),
+    for stage_settings, reason in (
+        ({"sft": {"epochs": "many"}}, r"sft\.epochs: float is wanted"),
+        ({"ppo": {"speed": 3}}, r"ppo\.speed: unknown field"),
+        (
+            {"sft": {"base": {"kind": "folder", "name": "/etc"}}},
+            r"sft\.base: choose the base model by its name",
+        ),
+        ({"dance": {}}, "'dance' is no stage"),
+        ({"sft": []}, "sft: an object is wanted"),
+        ([], "An object of settings by stage"),
     ):
         project.loop_policy.stage_settings = stage_settings
         project.loop_policy.save()
-        with pytest.raises(BadInput) as refused:
+        with pytest.raises(BadInput, match=reason) as refused:
             loop.start_round(project, "manual")
-        assert refused.value.field == field
+        assert refused.value.field == "stage_settings"
     project.loop_policy.stage_settings = {}
     project.loop_policy.base_model = "unheard-of"
     project.loop_policy.save()
-    with pytest.raises(BadInput, match="Choose one of: tiny"):
+    with pytest.raises(BadInput, match="The operator offers these base models: tiny"):
         loop.start_round(project, "manual")
     assert not Round.objects.exists()
 
@@ -443,7 +448,7 @@ def test_one_project_s_trouble_is_not_another_s(project):
     learn.imported(broken, 2)
     loop.tick()
     assert [round.project for round in Round.objects.all()] == [project]
-    assert "base_model: Choose one of: tiny." in outlook.next_step(broken).sentence
+    assert "base_model: The operator offers these base models: tiny." in outlook.next_step(broken).sentence
 
 
 def test_two_ticks_at_once_make_each_move_once(project):
