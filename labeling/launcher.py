@@ -52,9 +52,10 @@ LOG = "log.txt"
 
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN",
+    "NVIDIA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE",
 )  # fmt: skip
 FIXED = {
+    "HF_HUB_OFFLINE": "1",
     # A thread that waits must not spin: training shares its cores with the web and the database.
     "OMP_WAIT_POLICY": "PASSIVE",
     "HF_HUB_DISABLE_TELEMETRY": "1",
