@@ -37,8 +37,10 @@ CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
     """Unfold's pages behind our own sign-in, with the looser content policy that they need."""
 
-    site_title = site_header = "Rankloop"
     index_title = gettext_lazy("Operators")
+
+    def extra_context(self, context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+        return {**context, "site_title": "Rankloop", "site_header": "Rankloop"}
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         loosened: View = csp_replace(CSP)(super().admin_view(view, cacheable))

@@ -5,7 +5,9 @@
 
 A state folder holds all that survives a restart:
 
-    lock, address     held by the one Stack that uses the folder; where it serves
+    lock              held by the one Stack that uses the folder
+    address           where it serves, while it does
+    environment       for a shell: `. var/environment`, then manage.py talks to the running stack
     port, secret_key  made once and kept
     postgres/ valkey/ the embedded servers' data, and their sockets
     static/           collected static files
@@ -18,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import http.client
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,6 +38,7 @@ from labeling.supervisor.processes import Process, end_leftovers
 from labeling.supervisor.valkey import Valkey, answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ADDRESS, ENVIRONMENT = "address", "environment"
 WEB_PROCESSES, WEB_THREADS = 2, 2
 
 
@@ -88,6 +92,7 @@ class Stack:
             if left := end_leftovers(self.state):
                 self._say(f"Ended what an earlier start left behind: {', '.join(left)}")
             self._start_servers()
+            self._tell_shells()
             if self._web:
                 self._choose_port()
             if self._web or self._workers:
@@ -120,7 +125,8 @@ class Stack:
                 server.forget_sockets()
             self._processes, self._servers = [], []
             if self._lock:
-                (self.state / "address").unlink(missing_ok=True)
+                for name in (ADDRESS, ENVIRONMENT):
+                    (self.state / name).unlink(missing_ok=True)
                 self._lock.close()
                 self._lock = None
 
@@ -136,7 +142,7 @@ class Stack:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            address = self.state / "address"
+            address = self.state / ADDRESS
             where = address.read_text(encoding="ascii").strip() if address.exists() else "still starting"
             raise AlreadyRunning(f"Rankloop already runs on {self.state}: {where}") from None
         self._lock = lock
@@ -160,6 +166,15 @@ class Stack:
             self.environment["REDIS_URL"] = valkey.url
         elif not answers(self.environment["REDIS_URL"]):
             raise StackError("REDIS_URL: this server does not answer")
+
+    def _tell_shells(self) -> None:
+        lines = [
+            f"export {name}={shlex.quote(self.environment[name])}\n"
+            for name in ("DATABASE_URL", "REDIS_URL", "RANKLOOP_STATE")
+        ]
+        path = self.state / ENVIRONMENT
+        path.touch(mode=0o600)  # a given DATABASE_URL may hold a password
+        path.write_text("".join(lines), encoding="utf-8")
 
     def _choose_port(self) -> None:
         port = ports.choose(self._wanted_port, self.state / "port")
@@ -185,7 +200,7 @@ class Stack:
             web = self._granian()
             self._start(web)
             self._wait(web, self._serves, 60)
-            (self.state / "address").write_text(self.url + "\n", encoding="ascii")
+            (self.state / ADDRESS).write_text(self.url + "\n", encoding="ascii")
         if self._workers:
             # People can work already: nobody waits for these.
             self._start(
