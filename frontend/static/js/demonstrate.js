@@ -10,21 +10,16 @@ import { Workspace } from "./workspace.js";
 class DemonstrateEditor {
   constructor() {
     this.text = find("#text");
-    this.pasted = 0;
     this.text.addEventListener("input", () => {
       this.refusal = "";
       this.render();
       workspace.changed();
-    });
-    this.text.addEventListener("paste", (event) => {
-      this.pasted += (event.clipboardData?.getData("text") ?? "").length;
     });
   }
 
   mount(assignment, body, refusal = null) {
     showConversation(find("#prompt"), assignment.prompt.messages);
     this.text.value = typeof body?.text === "string" ? body.text : "";
-    this.pasted = Number(body?.pasted) || 0;
     this.refusal = refusal?.message ?? "";
     this.render();
     window.scrollTo(0, 0);
@@ -32,12 +27,11 @@ class DemonstrateEditor {
   }
 
   body() {
-    return { text: this.text.value, pasted: this.pasted };
+    return { text: this.text.value };
   }
 
   answer(seconds) {
-    const share = Math.min(1, this.pasted / Math.max(1, this.text.value.length));
-    return { text: this.text.value, active_seconds: seconds, pasted_share: Math.round(share * 100) / 100 };
+    return { text: this.text.value, active_seconds: seconds };
   }
 
   isBlank() {

@@ -4,7 +4,7 @@
 const SAVE_AFTER = 2000;
 
 export class Draft {
-  // onSaved(lease_until), onLost(error): the server no longer holds this assignment for us.
+  // onSaved(); onLost(): the server no longer holds this assignment for us.
   constructor({ api, store, assignment, onSaved, onLost }) {
     Object.assign(this, { api, store, onSaved, onLost, token: assignment.token });
     const local = store.get(`draft:${this.token}`);
@@ -45,13 +45,16 @@ export class Draft {
       const body = { sequence, body: this.body };
       const saved = await this.api.send("PUT", `assignments/${this.token}/draft`, body, { keepalive });
       this.sent = Math.max(this.sent, sequence);
-      if (!this.isClosed) this.onSaved(saved?.lease_until);
+      if (this.isClosed) return;
+      // Kept, but the lease had ended before.
+      if (saved.lease_until) this.onSaved();
+      else this.onLost();
     } catch (error) {
       if (this.isClosed) return;
       const newer = error.data?.draft;
       // Another tab wrote last. What is typed here next shall count again.
       if (error.status === 409 && newer) this.sequence = Math.max(this.sequence, newer.sequence);
-      else if (error.status === 409 || error.status === 404) this.onLost(error);
+      else if (error.status === 409 || error.status === 404) this.onLost();
     }
     if (this.sequence > sequence) this.schedule();
   }

@@ -21,7 +21,7 @@ export class Lease {
     try {
       await this.api.post(`assignments/${this.token}/renew`);
     } catch (error) {
-      if (this.timer && (error.status === 409 || error.status === 404)) this.onLost(error);
+      if (this.timer && (error.status === 409 || error.status === 404)) this.onLost();
     }
   }
 

@@ -125,8 +125,8 @@ export class Workspace {
     return this.line
       .push(() => this.request(true), { once: true })
       .then(({ assignment }) => {
-        const isNew = assignment && assignment.token !== this.current?.assignment.token;
-        this.ahead = isNew ? assignment : null;
+        const known = [this.current, this.suspended].map((held) => held?.assignment.token);
+        this.ahead = assignment && !known.includes(assignment.token) ? assignment : null;
       }, () => {});
   }
 
@@ -141,13 +141,17 @@ export class Workspace {
     }
     this.show(next);
     this.view.say(t("next_shown"));
-    this.line
-      .push(() => this.api.post(`assignments/${next.token}/show`))
-      .then(() => {
-        next.state = "open";
-        if (this.current?.assignment === next) this.current.draft?.shown();
-      }, () => this.gone(next));
+    this.showOnServer(next);
     this.reserve();
+  }
+
+  showOnServer(assignment) {
+    this.line
+      .push(() => this.api.post(`assignments/${assignment.token}/show`))
+      .then(() => {
+        assignment.state = "open";
+        if (this.current?.assignment === assignment) this.current.draft?.shown();
+      }, () => this.gone(assignment));
   }
 
   async fetchNext() {
@@ -250,6 +254,7 @@ export class Workspace {
   // The server will not have it: the item comes back as it was, with what is wrong.
   refused(entry, error, revising = null) {
     entry.error = error;
+    this.view.untoast();
     const text = t("refused", { reason: error.message });
     if (error.status === 400 || error.status === 422) {
       this.suspend();
@@ -292,6 +297,8 @@ export class Workspace {
       return;
     }
     this.show(kept.assignment, { body: kept.body, seconds: kept.seconds });
+    if (kept.assignment.state === "reserved") this.showOnServer(kept.assignment);
+    if (!this.ahead) this.reserve();
   }
 
   resumeOrAdvance() {
