@@ -31,7 +31,7 @@ lint: installed-tests ## style, types, import contracts, missing migrations
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
-	@$(RUN) manage.py makemigrations --check --dry-run
+	@$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 clean: ## remove caches; the state in var/ and the environment stay
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -56,6 +56,8 @@ PASSED_ON = (
 )  # fmt: skip
 FIXED = {
     "HF_HUB_OFFLINE": "1",
+    # A thread that waits must not spin: training shares its cores with the web and the database.
+    "OMP_WAIT_POLICY": "PASSIVE",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",

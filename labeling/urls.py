@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.urls import include, path
+
+from labeling import admin
 
 urlpatterns = [
     path("", include("labeling.pages.urls")),

@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_ALLOW_ASYNC_UNSAFE"}
     return subprocess.run(
-        arguments, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        arguments, cwd=ROOT, env={**inherited, **environment}, capture_output=True, text=True, check=False
     )
 
 

@@ -17,10 +17,10 @@ from django.conf import settings as installed
 from django.db import connection
 
 from labeling import launcher
-from labeling.actions import artifacts, datasets, runs
-from labeling.models import ModelVersion, Run, RunMetric
+from labeling.actions import artifacts, datasets, loop, runs
+from labeling.models import Item, ModelVersion, Round, Run, RunMetric
 from labeling.supervisor.processes import birth
-from tests import learn
+from tests import build, laws, learn
 from training.contracts import BaseModel, GenerateSettings, SftSettings, verify_manifest
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -248,3 +248,51 @@ def test_a_celery_worker_gives_its_run_back_when_it_is_stopped(project, state):
         celery.kill()
     run.refresh_from_db()
     assert (run.state, run.attempt, run.failures) == ("waiting", 1, 0)
+
+
+@pytest.mark.slow
+def test_a_whole_round_is_trained_by_the_launcher(settings):
+    """From demonstrations to fresh items of a policy that PPO trained, every stage for real."""
+    settings.BASE_MODELS = {"tiny": {"kind": "tiny", "hidden_size": 16, "layers": 1, "heads": 2}}
+    limits = {"max_prompt_tokens": 32, "max_response_tokens": 6}
+    project = learn.project(
+        enabled=True,
+        bootstrap=True,
+        rankings_per_round=10,
+        items_per_round=12,
+        valid_share=0.25,
+        completions_per_item=3,
+        reward_gate=False,
+        stage_settings={
+            "sft": {"max_steps": 4, "batch_size": 8, **limits},
+            "reward": {"batch_size": 4, "bootstrap": 20, **limits},
+            "ppo": {"episodes": 16, "batch_size": 8, "minibatch_size": 4, **limits},
+            "generate": limits,
+        },
+    )
+    learn.imported(project, 12)
+    learn.imported(project, 4, split="valid")
+
+    def walk() -> None:
+        loop.tick()
+        while due := Run.objects.filter(state="waiting").first():
+            assert launcher.execute(due.pk)
+            due.refresh_from_db()
+            assert (due.state, due.error) == ("completed", "")
+            loop.tick()
+
+    walk()
+    for name in ("ann", "ben"):
+        person = build.member(project, name)
+        while learn.queue.claim(person, "rank"):
+            learn.rank(person)
+    walk()
+    first, second = Round.objects.order_by("number")
+    assert (first.state, second.state, second.reason) == ("completed", "completed", "")
+    project.refresh_from_db()
+    assert project.policy_model.name == "policy-1"
+    assert "kl" in project.policy_model.report
+    fresh = Item.objects.filter(project=project, state="open")
+    assert {(item.round, item.model) for item in fresh} == {(second, project.policy_model)}
+    assert second.steps.get(name="sft").reused
+    assert laws.broken() == {}

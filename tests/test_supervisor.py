@@ -192,6 +192,25 @@ def select_one(stack: Stack) -> object:
         return connection.execute("SELECT 1").fetchone()
 
 
+def test_a_shell_can_join_the_running_stack(tmp_path: Path) -> None:
+    with servers_only(tmp_path) as stack:
+        joined = subprocess.run(
+            [
+                "sh",
+                "-c",
+                f". '{tmp_path}/environment'; echo $DATABASE_URL; echo $REDIS_URL; echo $RANKLOOP_STATE",
+            ],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        wanted = [stack.environment[name] for name in (*OWN, "RANKLOOP_STATE")]
+        assert joined.stdout.splitlines() == wanted
+        assert (tmp_path / "environment").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "environment").exists()
+
+
 def test_servers_that_are_given_are_used_and_none_is_started(tmp_path: Path) -> None:
     given = {name: os.environ[name] for name in OWN}
     with servers_only(tmp_path, **given) as stack:

@@ -27,6 +27,8 @@ Row = TypeVar("Row")
 # Batches are cut from a window sorted by length: near-equal lengths waste little padding, and a window
 # this short keeps the order near random.
 WINDOW_BATCHES = 32
+# Lengths this near count as one: finer sorting would fill a batch with one kind of prompt.
+LENGTH_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def training_batches(lengths: Sequence[int], batch_size: int, steps: int, seed: 
         window = batch_size * WINDOW_BATCHES
         batches: list[list[int]] = []
         for start in range(0, len(order), window):
-            part = sorted(order[start : start + window], key=lambda index: lengths[index])
+            part = sorted(order[start : start + window], key=lambda index: lengths[index] // LENGTH_STEP)
             batches += [part[at : at + batch_size] for at in range(0, len(part), batch_size)]
         shuffle.shuffle(batches)
         for batch in batches:

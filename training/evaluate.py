@@ -54,9 +54,25 @@ def evaluate(run: Run) -> dict[str, Any]:
             )
             lengths: list[float] = []
             kls: list[float] = []
-            answers: list[tuple[int, list[int]]] = []
+            rewards: list[float] = []
+
+            def score(
+                places: list[int], responses: list[list[int]], kept: list[float] = rewards
+            ) -> list[float]:
+                assert reward is not None
+                given = _rewards(*reward, settings, tokenizer, [rows[place] for place in places], responses)
+                kept += given
+                return given
+
             for indices, samples in write_samples(
-                file, drawn, prompts, tokenizer, temperature=temperature, top_p=1.0, seed=run.config.seed
+                file,
+                drawn,
+                prompts,
+                tokenizer,
+                temperature=temperature,
+                top_p=1.0,
+                seed=run.config.seed,
+                score=score if reward is not None else None,
             ):
                 lengths += samples.mask.sum(dim=1).tolist()
                 responses = samples.responses
@@ -65,12 +81,11 @@ def evaluate(run: Run) -> dict[str, Any]:
                     own = samples.log_probs.sum(dim=1)
                     asked = [prompts[index].ids for index in places]
                     kls += (own - _log_probs(reference, tokenizer, asked, responses)).tolist()
-                answers += zip(places, responses, strict=True)
                 done += len(indices)
                 run.log(done, total, temperature=temperature)
             figures: dict[str, float] = {"mean_tokens": torch.tensor(lengths).mean().item()}
-            if reward is not None:
-                figures |= _mean("reward", _rewards(*reward, settings, tokenizer, rows, answers))
+            if rewards:
+                figures |= _mean("reward", torch.tensor(rewards))
             if kls:
                 report |= _mean("kl", torch.tensor(kls))
             report["temperatures"][str(temperature)] = figures
@@ -96,17 +111,18 @@ def _rewards(
     settings: EvaluateSettings,
     writer: PreTrainedTokenizerBase,
     rows: Sequence[PromptRow],
-    answers: Sequence[tuple[int, list[int]]],
-) -> Tensor:
-    """[N] score of each (row, response): read as text, since the reward model may read other tokens."""
+    responses: Sequence[list[int]],
+) -> list[float]:
+    """The score of each response to its row: read as text, since the reward model may read other tokens."""
     examples = [
         Example(
-            encode_prompt(reader, rows[row].messages, settings.max_prompt_tokens),
+            encode_prompt(reader, row.messages, settings.max_prompt_tokens),
             encode_response(reader, decode_response(writer, response), settings.max_response_tokens),
         )
-        for row, response in answers
+        for row, response in zip(rows, responses, strict=True)
     ]
-    return score_all(model, reader, examples, settings.batch_size)
+    scores: list[float] = score_all(model, reader, examples, settings.batch_size).tolist()
+    return scores
 
 
 def _mean(name: str, values: Tensor) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 from transformers import PreTrainedTokenizerBase
@@ -69,16 +69,22 @@ def write_samples(
     temperature: float,
     top_p: float,
     seed: int,
+    score: Callable[[list[int], list[list[int]]], list[float]] | None = None,
 ) -> Iterator[tuple[list[int], Samples]]:
-    """Write a GeneratedRow for every sample as it is drawn, and pass the samples on."""
+    """Write a GeneratedRow for every sample as it is drawn, and pass the samples on.
+
+    `score` gives each response its reward; it is called with the index of each one's prompt, and them.
+    """
     for indices, samples in drawn:
         responses = samples.responses
         copies = len(responses) // len(indices)
         log_probs = samples.log_probs.sum(dim=1).tolist()
         finished = samples.finished.tolist()
+        places = [index for index in indices for _ in range(copies)]
+        rewards: list[float] | list[None] = score(places, responses) if score else [None] * len(responses)
         for row, response in enumerate(responses):
             generated = GeneratedRow(
-                prompt=prompts[indices[row // copies]].public_id,
+                prompt=prompts[places[row]].public_id,
                 sample=row % copies,
                 text=decode_response(tokenizer, response),
                 temperature=temperature,
@@ -87,6 +93,7 @@ def write_samples(
                 tokens=len(response),
                 finish="eos" if finished[row] else "length",
                 logprob=round(log_probs[row], 4),
+                reward=rewards[row],
             )
             file.write(row_bytes(generated))
         yield indices, samples

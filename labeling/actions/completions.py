@@ -141,7 +141,7 @@ def _distinct(prompt: Prompt, rows: list[GeneratedRow], model: ModelVersion) -> 
             continue
         digest = text_digest(row.text)
         if digest not in found:
-            sampling = {
+            sampling: dict[str, Any] = {
                 "temperature": row.temperature,
                 "top_p": row.top_p,
                 "seed": row.seed,

@@ -13,18 +13,18 @@ from training.contracts import SETTINGS, STAGES, BaseModel, ContractError, Setti
 
 
 def stage_settings(policy: LoopPolicy, stage: str) -> Settings:
-    """The settings of a stage. Raises BadInput that names the field."""
-    given = dict(policy.stage_settings.get(stage, {}))
-    if "base" in given:
-        # Which models may be loaded is the operator's to say, not a lead's.
-        raise BadInput(_("Choose the base model by its name instead."), field=f"stage_settings.{stage}.base")
-    if stage == RunStage.GENERATE:
-        given.setdefault("completions_per_prompt", policy.completions_per_item)
+    """The settings of a stage. Raises BadInput whose message names the setting."""
+    given = policy.stage_settings.get(stage, {})
+    if isinstance(given, dict):
+        if "base" in given:
+            # Which models may be loaded is the operator's to say, not a lead's.
+            raise _bad(_("%(stage)s.base: choose the base model by its name instead."), stage=stage)
+        if stage == RunStage.GENERATE:
+            given = {"completions_per_prompt": policy.completions_per_item, **given}
     try:
-        chosen = from_dict(SETTINGS[stage], given, f"stage_settings.{stage}")  # type: ignore[index]
+        chosen = from_dict(SETTINGS[stage], given, stage)  # type: ignore[index]
     except ContractError as error:
-        field, _colon, reason = str(error).partition(": ")
-        raise BadInput(reason, field=field) from error
+        raise _bad(str(error)) from error
     if isinstance(chosen, SftSettings):
         return dataclasses.replace(chosen, base=base_model(policy))
     return chosen
@@ -36,13 +36,22 @@ def base_model(policy: LoopPolicy) -> BaseModel:
         spec = settings.BASE_MODELS[policy.base_model]
     except KeyError:
         names = ", ".join(sorted(settings.BASE_MODELS))
-        raise BadInput(_("Choose one of: %(names)s.") % {"names": names}, field="base_model") from None
+        raise BadInput(
+            _("The operator offers these base models: %(names)s.") % {"names": names}, field="base_model"
+        ) from None
     return from_dict(BaseModel, spec, f"RANKLOOP_MODELS.{policy.base_model}")
 
 
 def check(policy: LoopPolicy) -> None:
-    """Raises BadInput if a round under this policy could not begin its stages."""
-    if unknown := set(policy.stage_settings) - set(STAGES):
-        raise BadInput(_("There is no such stage."), field=f"stage_settings.{min(unknown)}")
+    """Raises BadInput, naming the policy's field, if a round under it could not begin its stages."""
+    if not isinstance(policy.stage_settings, dict):
+        raise _bad(_("An object of settings by stage is wanted."))
+    if unknown := policy.stage_settings.keys() - set(STAGES):
+        sentence = _("%(stage)s is no stage; there are %(stages)s.")
+        raise _bad(sentence, stage=ascii(min(unknown)), stages=", ".join(STAGES))
     for stage in STAGES:
         stage_settings(policy, stage)
+
+
+def _bad(sentence: str, **values: str) -> BadInput:
+    return BadInput(sentence % values if values else sentence, field="stage_settings")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit
+from labeling.actions import audit, policies
 from labeling.actions.errors import BadInput
 from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
 from labeling.actions.rubric_flags import DEFAULT_FLAGS
-from labeling.actions.text import check_text
+from labeling.actions.text import check_json, check_text
 from labeling.models import LoopPolicy, Membership, Project, Role, Rubric, User
-from training.contracts import SETTINGS, ContractError, Stage, from_dict
 
+MAX_SETTINGS_BYTES = 64 * 1024
 POLICY_FIELDS = {field.name for field in LoopPolicy._meta.get_fields()} - {"id", "project"}
 
 
@@ -55,25 +54,15 @@ def create_project(
 def check_policy(policy: LoopPolicy) -> None:
     """Raises BadInput, naming the field, if the policy's stages could not be run with these values."""
     check_model(policy)
-    if policy.base_model not in settings.BASE_MODELS:
-        raise BadInput(
-            _("The operator offers these base models: %(names)s.")
-            % {"names": ", ".join(sorted(settings.BASE_MODELS))},
-            field="base_model",
-        )
-    if not isinstance(policy.stage_settings, dict):
-        raise BadInput(_("An object of settings by stage is wanted."), field="stage_settings")
-    for stage, values in policy.stage_settings.items():
-        if stage not in get_args(Stage):
-            raise BadInput(
-                _("%(stage)s is no stage; there are %(stages)s.")
-                % {"stage": ascii(stage), "stages": ", ".join(get_args(Stage))},
-                field="stage_settings",
-            )
-        try:
-            from_dict(SETTINGS[stage], values, stage)
-        except ContractError as error:
-            raise BadInput(str(error), field="stage_settings") from None
+    check_json(policy.stage_settings, "stage_settings", max_bytes=MAX_SETTINGS_BYTES)
+    policies.check(policy)
+
+
+def check_languages(languages: Sequence[str]) -> None:
+    """Raises BadInput if one is no language tag."""
+    for language in languages:
+        if len(language) > 16 or not LANGUAGE.fullmatch(language):
+            raise BadInput(_("A language tag such as en or zh is wanted."), field="languages")
 
 
 @transaction.atomic
@@ -95,9 +84,7 @@ def add_member(
             % {"role": ascii(role), "roles": ", ".join(Role.values)},
             field="role",
         )
-    for language in languages:
-        if len(language) > 16 or not LANGUAGE.fullmatch(language):
-            raise BadInput(_("A language tag such as en or zh is wanted."), field="languages")
+    check_languages(languages)
     membership, made = Membership.objects.update_or_create(
         project=project,
         user=user,

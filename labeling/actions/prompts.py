@@ -95,7 +95,7 @@ def import_lines(
             importer.store(batch)
             on_progress(report)
         if any(report.written().values()):
-            audit.record("prompts.imported", project=project, actor=actor, **report.written())
+            audit.record("prompts.imported", project=project, actor=actor, written=report.written())
         if dry_run:
             transaction.set_rollback(True)
     return report
@@ -221,7 +221,7 @@ class _Importer:
 
     def _store_demonstrations(self, pairs: list[tuple[Row, Prompt]]) -> None:
         known = {
-            (prompt, bytes(digest))
+            (prompt, bytes(digest or b""))
             for prompt, digest in Demonstration.objects.filter(
                 prompt__in={prompt.pk for _row, prompt in pairs}, source=DemonstrationSource.IMPORTED
             ).values_list("prompt_id", "import_digest")

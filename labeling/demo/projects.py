@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,12 @@ def create_string_project(
     demonstrations: int = DEMONSTRATIONS,
     *,
     test_prompts: int = 0,
-    policy: Mapping[str, Any] | None = None,
     on_progress: Progress = _quiet,
 ) -> Project:
     """Six letters to reverse, sort or rotate: noisy demonstrations, imported and marked as simulated.
 
     In one transaction: a first SFT model must not be trained on half of them. `test_prompts` are held out
-    for an evaluation; `policy` overrides fields of the recipe's loop policy. Raises BadInput if the project
-    exists.
+    for an evaluation. Raises BadInput if the project exists.
     """
     project = projects.create_project(
         STRINGS,
@@ -56,7 +54,7 @@ def create_string_project(
             "within minutes. Simulated demonstrations and rankings are included in training."
         ),
         guidelines=(FOLDER / "guidelines_strings.md").read_text(encoding="utf-8"),
-        policy={**recipe.POLICY, **(policy or {})},
+        policy=recipe.STRINGS,
     )
     _import(project, task.demonstrations(demonstrations, seed), on_progress=on_progress)
     _import(project, _bare_prompts("train", TO_DEMONSTRATE, seed), demonstrate=True, on_progress=on_progress)
@@ -78,7 +76,7 @@ def create_everyday_project(*, on_progress: Progress = _quiet) -> Project:
             "quality, to see what labeling is like. Nothing is trained here until a lead says so."
         ),
         guidelines=(FOLDER / "guidelines_everyday.md").read_text(encoding="utf-8"),
-        policy={"overlap": 2},
+        policy=recipe.EVERYDAY,
     )
     with (FOLDER / "everyday.jsonl").open("rb") as lines:
         _checked(import_lines, project, lines, k=MAX_K, on_progress=on_progress)

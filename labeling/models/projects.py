@@ -110,5 +110,8 @@ class LoopPolicy(models.Model):
     reward_gate_floor = models.FloatField(default=0.55)
     reward_gate_margin = models.FloatField(default=0.10)
 
+    class Meta:
+        verbose_name_plural = "loop policies"
+
     def __str__(self) -> str:
         return f"loop policy of {self.project}"

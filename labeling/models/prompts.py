@@ -57,7 +57,10 @@ class Prompt(models.Model):
             models.UniqueConstraint(fields=["project", "digest"], name="prompt_digest_once"),
             models.CheckConstraint(condition=models.Q(split__in=Split.values), name="prompt_split"),
         ]
-        indexes = [models.Index(fields=["project", "split"], name="prompt_project_split")]
+        indexes = [
+            models.Index(fields=["project", "split"], name="prompt_project_split"),
+            models.Index(fields=["project", "group"], condition=~models.Q(group=""), name="prompt_project_group"),
+        ]
 
     def __str__(self) -> str:
         return self.preview()

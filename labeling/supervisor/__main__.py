@@ -29,15 +29,14 @@ def main(*, demo: bool = True) -> int:
     """Run until interrupted; 1 if it could not start. `demo=False` makes no demo projects: for the tests."""
     began = time.monotonic()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell script starts its background jobs with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         port = environment.integer("RANKLOOP_PORT", 0) or None
         state = Path(os.environ.get("RANKLOOP_STATE") or ROOT / "var")
         with Stack(state, web=True, workers=True, demo=demo, port=port) as stack:
-            print(
-                READY.format(seconds=time.monotonic() - began, url=stack.url, state=stack.state), flush=True
-            )
+            print(READY.format(seconds=time.monotonic() - began, url=stack.url, state=stack.state))
             while True:
                 stack.tend()
                 time.sleep(0.5)

@@ -5,7 +5,9 @@
 
 A state folder holds all that survives a restart:
 
-    lock, address     held by the one Stack that uses the folder; where it serves
+    lock              held by the one Stack that uses the folder
+    address           where it serves, while it does
+    environment       for a shell: `. var/environment`, then manage.py talks to the running stack
     port, secret_key  made once and kept
     postgres/ valkey/ the embedded servers' data, and their sockets
     static/           collected static files
@@ -18,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import http.client
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,7 +28,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -36,6 +38,7 @@ from labeling.supervisor.processes import Process, end_leftovers
 from labeling.supervisor.valkey import Valkey, answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ADDRESS, ENVIRONMENT = "address", "environment"
 WEB_PROCESSES, WEB_THREADS = 2, 2
 
 
@@ -52,6 +55,7 @@ class Stack:
 
     DATABASE_URL and REDIS_URL in `environment` name servers that are used instead of embedded ones.
     With `web` or `workers` the database is migrated first; with `demo` the demo projects are made once.
+    Entered, the web serves; the workers take some seconds more, and what they are to do waits in rows.
     `durable=False` gives up crash safety of the embedded database for speed. `say` gets progress lines.
 
     `environment` is what a process needs in order to belong to this stack; `url` is where the web serves.
@@ -88,6 +92,7 @@ class Stack:
             if left := end_leftovers(self.state):
                 self._say(f"Ended what an earlier start left behind: {', '.join(left)}")
             self._start_servers()
+            self._tell_shells()
             if self._web:
                 self._choose_port()
             if self._web or self._workers:
@@ -120,7 +125,8 @@ class Stack:
                 server.forget_sockets()
             self._processes, self._servers = [], []
             if self._lock:
-                (self.state / "address").unlink(missing_ok=True)
+                for name in (ADDRESS, ENVIRONMENT):
+                    (self.state / name).unlink(missing_ok=True)
                 self._lock.close()
                 self._lock = None
 
@@ -136,7 +142,7 @@ class Stack:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            address = self.state / "address"
+            address = self.state / ADDRESS
             where = address.read_text(encoding="ascii").strip() if address.exists() else "still starting"
             raise AlreadyRunning(f"Rankloop already runs on {self.state}: {where}") from None
         self._lock = lock
@@ -156,10 +162,19 @@ class Stack:
             valkey = Valkey(self.state, self.environment)
             self._servers.append(valkey)
             self._start(valkey.process)
-            self._wait(valkey.process, lambda: answers(valkey.url), 30)
+            self._wait(valkey.process, valkey.ready, 30)
             self.environment["REDIS_URL"] = valkey.url
         elif not answers(self.environment["REDIS_URL"]):
             raise StackError("REDIS_URL: this server does not answer")
+
+    def _tell_shells(self) -> None:
+        lines = [
+            f"export {name}={shlex.quote(self.environment[name])}\n"
+            for name in ("DATABASE_URL", "REDIS_URL", "RANKLOOP_STATE")
+        ]
+        path = self.state / ENVIRONMENT
+        path.touch(mode=0o600)  # a given DATABASE_URL may hold a password
+        path.write_text("".join(lines), encoding="utf-8")
 
     def _choose_port(self) -> None:
         port = ports.choose(self._wanted_port, self.state / "port")
@@ -182,20 +197,18 @@ class Stack:
     def _start_own(self) -> None:
         if self._web:
             self._say("Starting the web server")
-            self._start(self._granian())
+            web = self._granian()
+            self._start(web)
+            self._wait(web, self._serves, 60)
+            (self.state / ADDRESS).write_text(self.url + "\n", encoding="ascii")
         if self._workers:
-            self._say("Starting the workers")
+            # People can work already: nobody waits for these.
             self._start(
                 self._celery("worker-control", "worker", "-Q", "control", "-c", "2", "-n", "control@%h")
             )
-            self._start(self._celery("worker-train", "worker", "-Q", "train", "-c", "1", "-n", "train@%h"))
-        for process in self._processes:
-            if process.name == "web":
-                self._wait(process, self._serves, 60)
-                (self.state / "address").write_text(self.url + "\n", encoding="ascii")
-            elif process.name.startswith("worker"):
-                self._wait(process, partial(_says_ready, process), 60)
-        if self._workers:  # last: it has nothing to say to workers that are not there yet
+            self._start(
+                self._celery("worker-train", "worker", "-Q", "train", "--pool", "solo", "-n", "train@%h")
+            )
             self._start(self._celery("beat", "beat"))
 
     def _granian(self) -> Process:
@@ -249,10 +262,6 @@ class Stack:
         finally:
             connection.close()
         return True
-
-
-def _says_ready(worker: Process) -> bool:
-    return " ready." in worker.output()
 
 
 @contextmanager

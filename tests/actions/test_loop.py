@@ -207,12 +207,8 @@ def test_every_run_of_a_round_reads_what_the_round_froze(project):
         "ppo": {"prompts.jsonl": kinds["prompts"], "policy": sft, "reward": reward},
         "generate": {"prompts.jsonl": kinds["sample"], "policy": policy},
     }
-    assert (
-        kinds["comparisons"].counts["rankings"]
-        == Item.objects.filter(round__number=1).count()
-        + sum(Item.objects.filter(round__number=1, arm="valid").values_list("overlap", flat=True))
-        - Item.objects.filter(round__number=1, arm="valid").count()
-    )
+    answered = Slot.objects.filter(item__round__number=1, state="filled").count()
+    assert kinds["comparisons"].counts["rankings"] == answered > 7
     assert Run.objects.values("seed").distinct().count() == Run.objects.count()
 
 
@@ -295,21 +291,26 @@ def test_a_run_that_a_lead_stops_ends_its_round(project):
 
 
 def test_settings_that_cannot_be_used_start_nothing_and_name_the_field(project):
-    for stage_settings, field in (
-        ({"sft": {"epochs": "many"}}, "stage_settings.sft.epochs"),
-        ({"ppo": {"speed": 3}}, "stage_settings.ppo.speed"),
-        ({"sft": {"base": {"kind": "folder", "name": "/etc"}}}, "stage_settings.sft.base"),
-        ({"dance": {}}, "stage_settings.dance"),
+    for stage_settings, reason in (
+        ({"sft": {"epochs": "many"}}, r"sft\.epochs: float is wanted"),
+        ({"ppo": {"speed": 3}}, r"ppo\.speed: unknown field"),
+        (
+            {"sft": {"base": {"kind": "folder", "name": "/etc"}}},
+            r"sft\.base: choose the base model by its name",
+        ),
+        ({"dance": {}}, "'dance' is no stage"),
+        ({"sft": []}, "sft: an object is wanted"),
+        ([], "An object of settings by stage"),
     ):
         project.loop_policy.stage_settings = stage_settings
         project.loop_policy.save()
-        with pytest.raises(BadInput) as refused:
+        with pytest.raises(BadInput, match=reason) as refused:
             loop.start_round(project, "manual")
-        assert refused.value.field == field
+        assert refused.value.field == "stage_settings"
     project.loop_policy.stage_settings = {}
     project.loop_policy.base_model = "unheard-of"
     project.loop_policy.save()
-    with pytest.raises(BadInput, match="Choose one of: tiny"):
+    with pytest.raises(BadInput, match="The operator offers these base models: tiny"):
         loop.start_round(project, "manual")
     assert not Round.objects.exists()
 
@@ -362,8 +363,8 @@ def test_a_revised_ranking_is_new_again(project):
 
 def test_a_control_round_permutes_its_comparisons_and_nothing_else(project):
     ranked(project)
-    Project.objects.get().loop_policy.__class__.objects.update(enabled=False)
-    walk()
+    project.loop_policy.enabled = False
+    project.loop_policy.save()
     loop.start_round(project, "manual", permute_seed=5)
     walk(GOOD)
     taken = Round.objects.get(number=2).steps.get(name="freeze").detail["datasets"]
@@ -379,18 +380,17 @@ def test_a_control_round_permutes_its_comparisons_and_nothing_else(project):
 
 def test_prompts_with_fewest_items_are_asked_first(project):
     walk()
-    asked = set(Item.objects.values_list("prompt_id", flat=True))
+    asked = set(Item.objects.filter(arm="train").values_list("prompt_id", flat=True))
     loop.start_round(project, "manual")
     walk()
-    again = set(Item.objects.filter(round__number=2).values_list("prompt_id", flat=True))
-    unasked = set(project.prompts.values_list("pk", flat=True)) - asked
-    # Four of ten train prompts and three of five held-out ones had no item; one may have had too few texts.
-    assert len(unasked - again) <= 2
-    certain = Item.objects.filter(round__number=2, prompt__in=unasked, arm="train")
-    assert {item.probability for item in certain} == {1.0}
+    unasked = set(project.prompts.filter(split="train").values_list("pk", flat=True)) - asked
+    now = Item.objects.filter(round__number=2, prompt__in=unasked)
+    # One prompt of a round has too few distinct texts for an item, whichever it is.
+    assert now.count() >= len(unasked) - 1
+    assert {item.probability for item in now} == {1.0}
 
 
-def test_a_schedule_starts_one_round_when_it_is_due_and_none_for_nothing_new(project, settings):
+def test_a_schedule_starts_one_round_when_it_is_due_and_none_for_nothing_new(project):
     policy = project.loop_policy
     policy.rankings_per_round, policy.daily_at = None, datetime.time(2, 30)
     policy.save()
@@ -399,16 +399,13 @@ def test_a_schedule_starts_one_round_when_it_is_due_and_none_for_nothing_new(pro
     assert (due.due_at.hour, due.due_at.minute, due.round) == (2, 30, None)
 
     def comes() -> ScheduledRound:
+        """The due time passes; afterwards it lies in a past of its own."""
         pending = ScheduledRound.objects.get(outcome="")
-        ScheduledRound.objects.filter(pk=pending.pk).update(
-            due_at=pending.due_at - datetime.timedelta(days=2)
-        )  # fmt: skip
-        loop.tick()
-        loop.tick()
+        for days in (2, 7 * pending.pk):
+            earlier = pending.due_at - datetime.timedelta(days=days)
+            ScheduledRound.objects.filter(pk=pending.pk).update(due_at=earlier)
+            loop.tick()
         pending.refresh_from_db()
-        ScheduledRound.objects.filter(pk=pending.pk).update(
-            due_at=pending.due_at - datetime.timedelta(days=7 * pending.pk)
-        )
         return pending
 
     assert comes().outcome == "There are no new rankings."
@@ -451,6 +448,7 @@ def test_one_project_s_trouble_is_not_another_s(project):
     learn.imported(broken, 2)
     loop.tick()
     assert [round.project for round in Round.objects.all()] == [project]
+    assert "base_model: The operator offers these base models: tiny." in outlook.next_step(broken).sentence
 
 
 def test_two_ticks_at_once_make_each_move_once(project):
