@@ -111,7 +111,7 @@ def _check_rows(project: Project, kind: str) -> None:
         DatasetKind.PROMPTS: chosen.prompts,
     }
     if kind not in rows:
-        raise BadInput(_("There is no such kind of dataset."), field="kind")
+        raise BadInput(_("There is no such kind of dataset."))
     if not rows[kind]().exists():
         raise NotNow(_("There is nothing to freeze yet."))
 

@@ -46,6 +46,7 @@ WORDS: dict[str, Any] = {
     "policy_loss": _("policy loss"),
     "prompts": _("prompts"),
     "rankings": _("rankings"),
+    "reason": _("reason"),
     "reward": _("reward"),
     "rows": _("rows"),
     "score": _("score"),

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labeling.actions.errors import ActionError
+from labeling.pages.facts import word
 
 LIVE_SECONDS = 3
 """Between two looks while something is going on."""
@@ -21,7 +22,7 @@ def move(request: HttpRequest, verb: Callable[[], object], done: str) -> None:
     try:
         verb()
     except ActionError as error:
-        messages.error(request, error.message)
+        messages.error(request, f"{word(error.field)}: {error.message}" if error.field else error.message)
     else:
         messages.success(request, done)
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from labeling.actions import loop, queue
+from labeling.actions import loop, queue, rankings
 from labeling.models import Kind, LoopPolicy, Round, Run, Trigger, User
 from tests import build, learn
 from tests.pages import world
@@ -110,12 +110,10 @@ def test_answers_of_people_and_of_programs_are_counted_apart(client, project):
 
 
 def test_an_answer_counts_as_all_bad_by_its_newest_revision(client, project):
-    from labeling.actions import rankings
-
     build.rank_items(project, 2, k=2)
     ann = project.memberships.get(user__username="ann")
     bad = {"scores": {"A": 1, "B": 1}, "tiers": None, "all_bad": True}
-    kept, changed = learn.rank(ann, 2, **bad)
+    _kept, changed = learn.rank(ann, 2, **bad)
     body = build.answer(changed.assignment, base=1)
     rankings.revise(changed, body, build.key())
     assert figures(client, project)["Rankings"] == ("2", "2 by people · 1 all bad")
@@ -202,7 +200,9 @@ def test_the_page_asks_as_many_questions_for_thirty_runs_as_for_three(client, pr
             world.reward_model(project, tmp_path, base)
 
     def questions():
-        with CaptureQueriesContext(connection, ) as asked:
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
             page(client, project)
         return len(asked)
 

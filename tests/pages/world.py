@@ -65,7 +65,9 @@ def completed(run: Run, folder: Path, **figures: Any) -> ModelVersion:
 
 
 def sft_model(of: Project, folder: Path, *, round: Round | None = None) -> ModelVersion:
-    return completed(waiting("sft", {"dataset.jsonl": frozen(of)}, round=round), folder, loss=0.6, valid_loss=0.7)
+    return completed(
+        waiting("sft", {"dataset.jsonl": frozen(of)}, round=round), folder, loss=0.6, valid_loss=0.7
+    )
 
 
 def reward_model(of: Project, folder: Path, base: ModelVersion, **figures: Any) -> ModelVersion:
