@@ -7,6 +7,7 @@ source. Only this project's own files are read; Django brings translations of it
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,7 @@ IDLE_HEADERS = tuple(
         b"Last-Translator", b"Language-Team", b"Generated-By",
     )
 )  # fmt: skip
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
 FOLDERS = (("labeling", "*.py"), ("frontend/templates", "*.html"))
 
 
@@ -124,8 +126,8 @@ def problems(locale: str) -> list[str]:
             found.append(f"not translated: {_name(message)}")
         elif message.fuzzy:
             found.append(f"fuzzy: {_name(message)}")
-        else:
-            found += [f"{error}: {_name(message)}" for error in message.check(catalog)]
+        elif not _fills_the_same(message):
+            found.append(f"other placeholders: {_name(message)}")
     compiled = path(locale).with_suffix(".mo")
     if not found and (not compiled.exists() or compiled.read_bytes() != mo_bytes(catalog)):
         found.append("django.mo is not compiled from django.po")
@@ -139,6 +141,15 @@ def _has(catalog: Catalog, message: Message) -> bool:
 def _is_translated(message: Message) -> bool:
     parts = message.string if isinstance(message.string, list | tuple) else [message.string]
     return all(parts) and bool(parts)
+
+
+def _fills_the_same(message: Message) -> bool:
+    """Whether every form of the translation has the placeholders of the source: %(name)s, %s, {name}."""
+    sources, targets = (
+        [set(PLACEHOLDER.findall(part)) for part in (text if isinstance(text, list | tuple) else [text])]
+        for text in (message.id, message.string)
+    )
+    return all(target == sources[-1] for target in targets)
 
 
 def _name(message: Message) -> str:
