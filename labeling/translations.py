@@ -114,8 +114,17 @@ def mo_bytes(catalog: Catalog) -> bytes:
 
 
 def problems(locale: str) -> list[str]:
-    """What keeps this catalogue from being complete: one line each."""
-    catalog, source = load(locale), collect()
+    """What keeps the stored catalogue from being complete and compiled: one line each."""
+    catalog = load(locale)
+    found = differences(catalog, collect())
+    compiled = path(locale).with_suffix(".mo")
+    if not found and (not compiled.exists() or compiled.read_bytes() != mo_bytes(catalog)):
+        found.append("django.mo is not compiled from django.po")
+    return found
+
+
+def differences(catalog: Catalog, source: Catalog) -> list[str]:
+    """Strings of `source` that the catalogue lacks or has wrongly, and strings that nothing uses."""
     found = [f"missing: {_name(message)}" for message in source if message.id and not _has(catalog, message)]
     for message in catalog:
         if not message.id:
@@ -128,9 +137,6 @@ def problems(locale: str) -> list[str]:
             found.append(f"fuzzy: {_name(message)}")
         elif not _fills_the_same(message):
             found.append(f"other placeholders: {_name(message)}")
-    compiled = path(locale).with_suffix(".mo")
-    if not found and (not compiled.exists() or compiled.read_bytes() != mo_bytes(catalog)):
-        found.append("django.mo is not compiled from django.po")
     return found
 
 

@@ -18,7 +18,7 @@ def run(live_server: Any, page: Any) -> Any:
                 const r = await import("/static/js/ranking.js");
                 const { ActiveClock } = await import("/static/js/clock.js");
                 const blank = r.blank(["A", "B", "C", "D"]);
-                const scored = (...pairs) => pairs.reduce((s, [letter, n]) => r.setScore(s, letter, n), blank);
+                const scored = (...pairs) => pairs.reduce((s, [l, n]) => r.setScore(s, l, n), blank);
                 const made = new Function("r", "scored", "ActiveClock", `return ${script}`);
                 return made(r, scored, ActiveClock);
             }""",
