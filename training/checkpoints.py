@@ -43,10 +43,9 @@ def tiny_model(base: BaseModel, tokenizer: PreTrainedTokenizerBase, dropout: flo
         max_position_embeddings=TINY_POSITIONS,
         tie_word_embeddings=True,
         attention_dropout=dropout,
-        # Signals of size 1 from the start, and turns that tell neighbours apart: with the usual 0.02 and
-        # 10,000 a model this small takes several times as many steps before it attends to anything.
+        # Signals of size 1 from the start: with the usual 0.02 a model this small takes several times as many
+        # steps before it attends to anything.
         initializer_range=base.hidden_size**-0.5,
-        rope_parameters={"rope_type": "default", "rope_theta": 100.0},
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -50,16 +50,7 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
         is_simulated=assignment.labeler.is_simulated,
         source=DemonstrationSource.LABELER,
     )
-    revision = DemonstrationRevision.objects.create(
-        demonstration=demonstration,
-        number=1,
-        labeler_id=held.labeler_id,
-        idempotency_key=key,
-        body_digest=digest,
-        active_seconds=active_seconds(body, held),
-        text=text,
-    )
-    return _submitted(revision, created=True)
+    return _submitted(_write(demonstration, held, body, text, key, digest, number=1, base=0), created=True)
 
 
 @transaction.atomic
@@ -76,9 +67,24 @@ def revise(demonstration: Demonstration, body: dict[str, Any], key: str) -> Subm
         return _submitted(stored, created=False)
     latest = demonstration.revisions.order_by("-number")[0]
     base = check_base(body, latest.number, {"text": latest.text})
-    revision = DemonstrationRevision.objects.create(
+    revision = _write(demonstration, held, body, text, key, digest, number=latest.number + 1, base=base)
+    return _submitted(revision, created=True)
+
+
+def _write(
+    demonstration: Demonstration,
+    held: Assignment,
+    body: dict[str, Any],
+    text: str,
+    key: str,
+    digest: bytes,
+    *,
+    number: int,
+    base: int,
+) -> DemonstrationRevision:
+    return DemonstrationRevision.objects.create(
         demonstration=demonstration,
-        number=latest.number + 1,
+        number=number,
         base=base,
         labeler_id=held.labeler_id,
         idempotency_key=key,
@@ -86,7 +92,6 @@ def revise(demonstration: Demonstration, body: dict[str, Any], key: str) -> Subm
         active_seconds=active_seconds(body, held),
         text=text,
     )
-    return _submitted(revision, created=True)
 
 
 def _submitted(revision: Any, *, created: bool) -> Submitted:

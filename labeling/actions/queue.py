@@ -46,16 +46,10 @@ SKIP_REASONS = ("unclear", "too_hard", "language", "sensitive", "broken", "other
 
 # --- claiming ----------------------------------------------------------------------------------------
 
-# One open slot in a band, read on from a place in the random order. The slot is this labeler's if its
-# language is theirs, they were never given the item (a lost lease may come back), and no text of the
-# item is their own.
-CLAIM = """
-UPDATE labeling_slot SET state = 'held' WHERE id = (
-    SELECT slot.id FROM labeling_slot slot
-    WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s AND slot.state = 'open'
-      AND slot.band = %(band)s AND slot.key > %(after)s AND slot.key <= %(upto)s
-      AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s)
-      AND (%(all_languages)s OR slot.language = '' OR slot.language = ANY(%(languages)s))
+# What makes a slot's item this labeler's to do: its language is theirs, they were never given it (a lost
+# lease may come back), and no text of it is their own.
+ELIGIBLE = """
+      (%(all_languages)s OR slot.language = '' OR slot.language = ANY(%(languages)s))
       AND NOT EXISTS (
           SELECT 1 FROM labeling_assignment given
           WHERE given.item_id = slot.item_id AND given.labeler_id = %(labeler)s
@@ -64,31 +58,33 @@ UPDATE labeling_slot SET state = 'held' WHERE id = (
           SELECT 1 FROM labeling_itemcompletion part
           JOIN labeling_completion written ON written.id = part.completion_id
           WHERE part.item_id = slot.item_id AND written.author_id = %(labeler)s))
+"""
+
+# One open slot in a band, read on from a place in the random order.
+CLAIM = f"""
+UPDATE labeling_slot SET state = 'held' WHERE id = (
+    SELECT slot.id FROM labeling_slot slot
+    WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s AND slot.state = 'open'
+      AND slot.band = %(band)s AND slot.key > %(after)s AND slot.key <= %(upto)s
+      AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s)
+      AND {ELIGIBLE}
     ORDER BY slot.key, slot.number LIMIT 1
     FOR UPDATE SKIP LOCKED)
 RETURNING id, item_id, key, band
-"""
+"""  # noqa: S608 - a constant of our own
 
 # An item that somebody else has loaded ahead but not seen, when nothing else is free.
-TAKE = """
+TAKE = f"""
 UPDATE labeling_assignment SET state = 'released', closed_at = clock_timestamp() WHERE id = (
     SELECT ahead.id FROM labeling_assignment ahead
     JOIN labeling_slot slot ON slot.id = ahead.slot_id
     WHERE ahead.project_id = %(project)s AND ahead.kind = %(kind)s AND ahead.state = 'reserved'
       AND ahead.labeler_id <> %(labeler)s AND slot.reserved_for_id IS NULL
-      AND (%(all_languages)s OR slot.language = '' OR slot.language = ANY(%(languages)s))
-      AND NOT EXISTS (
-          SELECT 1 FROM labeling_assignment given
-          WHERE given.item_id = ahead.item_id AND given.labeler_id = %(labeler)s
-            AND given.state IN ('reserved', 'open', 'answered', 'skipped'))
-      AND (NOT slot.has_authors OR NOT EXISTS (
-          SELECT 1 FROM labeling_itemcompletion part
-          JOIN labeling_completion written ON written.id = part.completion_id
-          WHERE part.item_id = ahead.item_id AND written.author_id = %(labeler)s))
+      AND {ELIGIBLE}
     ORDER BY ahead.lease_until LIMIT 1
     FOR UPDATE OF ahead SKIP LOCKED)
 RETURNING slot_id, item_id
-"""
+"""  # noqa: S608
 
 ASSIGN = """
 INSERT INTO labeling_assignment

@@ -59,7 +59,9 @@ class Prompt(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "split"], name="prompt_project_split"),
-            models.Index(fields=["project", "group"], condition=~models.Q(group=""), name="prompt_project_group"),
+            models.Index(
+                fields=["project", "group"], condition=~models.Q(group=""), name="prompt_project_group"
+            ),
         ]
 
     def __str__(self) -> str:
