@@ -18,7 +18,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-WIDTH, HEIGHT = 340, 150
+WIDTH, HEIGHT = 380, 210
+"""Of the whole drawing, with axes and legend, in CSS pixels at its natural size."""
 COLOURS = [f"var(--chart-{number})" for number in range(1, 5)]
 DASHES: list[list[int]] = [[1, 0], [5, 3], [2, 2], [7, 2, 2, 2]]
 """Series differ by colour and by dash: nobody has to tell colours apart."""
@@ -190,6 +191,7 @@ def _draw(chart: Chart) -> SafeString:
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": WIDTH,
         "height": HEIGHT,
+        "autosize": {"type": "fit", "contains": "padding"},
         "data": {"values": values},
         "encoding": encoding,
         "layer": layers,

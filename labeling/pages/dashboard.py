@@ -6,14 +6,13 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from labeling import access
-from labeling.actions import outlook, quality
+from labeling.actions import outlook
 from labeling.models import LoopPolicy, Project, Role, Round, Run, User
 from labeling.pages import datasets, figures, rounds, runs
-from labeling.pages.facts import DATASET_KINDS, Figure, share
+from labeling.pages.facts import DATASET_KINDS
 from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, render_page
 
 SHOWN = 8
@@ -25,14 +24,13 @@ SHOWN = 8
 def dashboard(request: HttpRequest, project: str) -> HttpResponse:
     assert isinstance(request.user, User)
     membership = access.membership(request.user, project, Role.LEAD)
-    return render_page(
-        request, "dashboard/dashboard.html", {"membership": membership, **_context(membership.project)}
-    )
+    context = _context(membership.project, fresh="live" not in request.GET)
+    return render_page(request, "dashboard/dashboard.html", {"membership": membership, **context})
 
 
-def _context(project: Project) -> dict[str, Any]:
+def _context(project: Project, *, fresh: bool) -> dict[str, Any]:
     policy = LoopPolicy.objects.filter(project=project).first()
-    counts = figures.counts(project)
+    counts = figures.counts(project, fresh=fresh)
     people, more_people = figures.at_work(project)
     walks = [rounds.walk(each) for each in rounds.of_project(project)[: SHOWN + 1]]
     listed = runs.rows(runs.of_project(project)[: SHOWN + 1])
@@ -45,7 +43,7 @@ def _context(project: Project) -> dict[str, Any]:
         "project": project,
         "policy": policy,
         "counts": counts,
-        "written": [*figures.written(counts), _agreement(project)],
+        "written": figures.written(counts),
         "queued": figures.queued(counts),
         "people": people,
         "more_people": more_people,
@@ -64,16 +62,3 @@ def _context(project: Project) -> dict[str, Any]:
         "dataset_kinds": DATASET_KINDS.items(),
         "live_seconds": LIVE_SECONDS if busy or is_open else IDLE_SECONDS,
     }
-
-
-def _agreement(project: Project) -> Figure:
-    found = quality.agreement(project)
-    if found.strict is None:
-        return Figure(_("Agreement"), "–", _("no item was ranked by two people yet"))
-    with_ties = "" if found.with_ties is None else share(found.with_ties)
-    return Figure(
-        _("Agreement"),
-        share(found.strict),
-        _("%(with_ties)s with ties · %(pairs)s pairs of %(items)s items")
-        % {"with_ties": with_ties, "pairs": f"{found.pairs:,}", "items": f"{found.items:,}"},
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,9 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.actions import quality
 from labeling.actions.items import unfillable_slots
+from labeling.actions.quality import Agreement
 from labeling.models import (
     Assignment,
     Demonstration,
@@ -32,6 +35,8 @@ from labeling.pages.charts import Chart, Point, Series, number
 from labeling.pages.facts import MODEL_KINDS, Figure, share, word
 
 PEOPLE_SHOWN = 12
+REST = 20
+"""Counting takes at most one part in so many of the time."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Counts:
     open: dict[str, int]
     unfillable: int
     needs_review: int
+    agreement: Agreement
 
     @property
     def simulated(self) -> int:
@@ -61,7 +67,21 @@ class AtWork:
     is_simulated: bool
 
 
-def counts(project: Project) -> Counts:
+_latest: dict[str, tuple[float, Counts]] = {}
+
+
+def counts(project: Project, *, fresh: bool) -> Counts:
+    """The project's counts. A page that keeps itself up to date does with slightly older ones (not `fresh`):
+    counting may take a twentieth of the time, so that a watched page of a large project is no load."""
+    until, kept = _latest.get(project.public_id, (0.0, None))
+    if kept is None or fresh or time.monotonic() > until:
+        begun = time.monotonic()
+        kept = _count(project)
+        _latest[project.public_id] = (begun + REST * (time.monotonic() - begun), kept)
+    return kept
+
+
+def _count(project: Project) -> Counts:
     waiting = Slot.objects.filter(project=project, state=Slot.State.OPEN).values_list("kind")
     return Counts(
         prompts=dict(
@@ -83,6 +103,7 @@ def counts(project: Project) -> Counts:
         open=dict(waiting.annotate(n=Count("pk")).order_by()),
         unfillable=unfillable_slots(project),
         needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
+        agreement=quality.agreement(project),
     )
 
 
@@ -139,7 +160,20 @@ def written(found: Counts) -> list[Figure]:
                 (found.all_bad, _("%s all bad")),
             ),
         ),
+        _agreement(found.agreement),
     ]
+
+
+def _agreement(found: Agreement) -> Figure:
+    if found.strict is None:
+        return Figure(_("Agreement"), "–", _("no item was ranked by two people yet"))
+    with_ties = "" if found.with_ties is None else share(found.with_ties)
+    return Figure(
+        _("Agreement"),
+        share(found.strict),
+        _("%(with_ties)s with ties · %(pairs)s pairs of %(items)s items")
+        % {"with_ties": with_ties, "pairs": f"{found.pairs:,}", "items": f"{found.items:,}"},
+    )
 
 
 def queued(found: Counts) -> list[Figure]:

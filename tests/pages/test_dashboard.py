@@ -222,6 +222,15 @@ def test_the_live_part_is_the_same_content_without_the_frame(client, project):
     assert live.strip() in whole.replace("\r\n", "\n")
 
 
+def test_a_watched_page_counts_anew_only_now_and_then(client, project, monkeypatch):
+    monkeypatch.setattr("labeling.pages.figures.REST", 1_000_000)
+    page(client, project)
+    learn.imported(project, 7)
+    assert "<dd>7<" not in page(client, project, live="")
+    assert "<dd>7<" in page(client, project)
+    assert "<dd>7<" in page(client, project, live="")
+
+
 def test_times_are_the_readers(project):
     learn.imported(project, 1)
     round = loop.start_round(project, Trigger.MANUAL)
