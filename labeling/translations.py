@@ -6,6 +6,7 @@ source. Only this project's own files are read; Django brings translations of it
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
 from collections.abc import Iterator
@@ -13,10 +14,9 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
-from babel.messages.mofile import write_mo
+from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 from django.conf import settings
-from django.template.base import Origin
 from django.utils.translation.template import templatize
 
 KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
@@ -39,6 +39,8 @@ IDLE_HEADERS = tuple(
         b"Last-Translator", b"Language-Team", b"Generated-By",
     )
 )  # fmt: skip
+# The same strings give the same bytes.
+NO_DATE = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
 FOLDERS = (("labeling", "*.py"), ("frontend/templates", "*.html"))
 
@@ -67,7 +69,7 @@ def collect() -> Catalog:
 def _strings(file: Path) -> Iterator[tuple[str | tuple[str, ...], list[str], str | None]]:
     source = file.read_text(encoding="utf-8")
     if file.suffix == ".html":
-        source = templatize(source, origin=Origin(str(file)))
+        source = templatize(source, origin=str(file))
     stream = io.BytesIO(source.encode("utf-8"))
     options = {"encoding": "utf-8"}
     for _line, message, comments, context in extract(
@@ -96,7 +98,7 @@ def update(locale: str) -> Catalog:
     file = path(locale)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(_po_bytes(catalog))
-    file.with_suffix(".mo").write_bytes(mo_bytes(catalog))
+    file.with_suffix(".mo").write_bytes(_mo_bytes(catalog))
     return catalog
 
 
@@ -107,7 +109,8 @@ def _po_bytes(catalog: Catalog) -> bytes:
     return b"".join(line for line in lines if not line.startswith(IDLE_HEADERS))
 
 
-def mo_bytes(catalog: Catalog) -> bytes:
+def _mo_bytes(catalog: Catalog) -> bytes:
+    catalog.creation_date = catalog.revision_date = NO_DATE
     stream = io.BytesIO()
     write_mo(stream, catalog)
     return stream.getvalue()
@@ -117,10 +120,21 @@ def problems(locale: str) -> list[str]:
     """What keeps the stored catalogue from being complete and compiled: one line each."""
     catalog = load(locale)
     found = differences(catalog, collect())
-    compiled = path(locale).with_suffix(".mo")
-    if not found and (not compiled.exists() or compiled.read_bytes() != mo_bytes(catalog)):
+    if not found and _compiled(locale) != _strings_of(catalog):
         found.append("django.mo is not compiled from django.po")
     return found
+
+
+def _compiled(locale: str) -> dict[tuple[str | None, str], object]:
+    file = path(locale).with_suffix(".mo")
+    if not file.exists():
+        return {}
+    with file.open("rb") as stream:
+        return _strings_of(read_mo(stream))
+
+
+def _strings_of(catalog: Catalog) -> dict[tuple[str | None, str], object]:
+    return {(message.context, str(message.id)): message.string for message in catalog if message.id}
 
 
 def differences(catalog: Catalog, source: Catalog) -> list[str]:
@@ -152,7 +166,10 @@ def _is_translated(message: Message) -> bool:
 def _fills_the_same(message: Message) -> bool:
     """Whether every form of the translation has the placeholders of the source: %(name)s, %s, {name}."""
     sources, targets = (
-        [set(PLACEHOLDER.findall(part)) for part in (text if isinstance(text, list | tuple) else [text])]
+        [
+            set(PLACEHOLDER.findall(part or ""))
+            for part in (text if isinstance(text, list | tuple) else [text])
+        ]
         for text in (message.id, message.string)
     )
     return all(target == sources[-1] for target in targets)
