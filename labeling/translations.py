@@ -125,7 +125,7 @@ def problems(locale: str) -> list[str]:
     return found
 
 
-def _compiled(locale: str) -> dict[tuple[str | None, str], object]:
+def _compiled(locale: str) -> dict[str, list[str | None]]:
     file = path(locale).with_suffix(".mo")
     if not file.exists():
         return {}
@@ -133,8 +133,8 @@ def _compiled(locale: str) -> dict[tuple[str | None, str], object]:
         return _strings_of(read_mo(stream))
 
 
-def _strings_of(catalog: Catalog) -> dict[tuple[str | None, str], object]:
-    return {(message.context, str(message.id)): message.string for message in catalog if message.id}
+def _strings_of(catalog: Catalog) -> dict[str, list[str | None]]:
+    return {_name(message): _parts(message.string) for message in catalog if message.id}
 
 
 def differences(catalog: Catalog, source: Catalog) -> list[str]:
@@ -159,22 +159,23 @@ def _has(catalog: Catalog, message: Message) -> bool:
 
 
 def _is_translated(message: Message) -> bool:
-    parts = message.string if isinstance(message.string, list | tuple) else [message.string]
-    return all(parts) and bool(parts)
+    return all(_parts(message.string))
 
 
 def _fills_the_same(message: Message) -> bool:
     """Whether every form of the translation has the placeholders of the source: %(name)s, %s, {name}."""
     sources, targets = (
-        [
-            set(PLACEHOLDER.findall(part or ""))
-            for part in (text if isinstance(text, list | tuple) else [text])
-        ]
+        [set(PLACEHOLDER.findall(part or "")) for part in _parts(text)]
         for text in (message.id, message.string)
     )
     return all(target == sources[-1] for target in targets)
 
 
+def _parts(text: str | list[str] | tuple[str, ...] | None) -> list[str | None]:
+    """One text, or the forms of a plural."""
+    return list(text) if isinstance(text, list | tuple) else [text]
+
+
 def _name(message: Message) -> str:
-    singular = message.id[0] if isinstance(message.id, list | tuple) else message.id
+    singular = _parts(message.id)[0]
     return f"[{message.context}] {singular}" if message.context else str(singular)
