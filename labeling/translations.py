@@ -178,4 +178,7 @@ def _parts(text: str | list[str] | tuple[str, ...] | None) -> list[str | None]:
 
 def _name(message: Message) -> str:
     singular = _parts(message.id)[0]
-    return f"[{message.context}] {singular}" if message.context else str(singular)
+    context = message.context
+    if isinstance(context, bytes):  # Babel reads it so from a compiled catalogue
+        context = context.decode()
+    return f"[{context}] {singular}" if context else str(singular)
