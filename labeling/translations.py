@@ -7,6 +7,7 @@ source. Only this project's own files are read; Django brings translations of it
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,7 @@ IDLE_HEADERS = tuple(
         b"Last-Translator", b"Language-Team", b"Generated-By",
     )
 )  # fmt: skip
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
 FOLDERS = (("labeling", "*.py"), ("frontend/templates", "*.html"))
 
 
@@ -112,8 +114,17 @@ def mo_bytes(catalog: Catalog) -> bytes:
 
 
 def problems(locale: str) -> list[str]:
-    """What keeps this catalogue from being complete: one line each."""
-    catalog, source = load(locale), collect()
+    """What keeps the stored catalogue from being complete and compiled: one line each."""
+    catalog = load(locale)
+    found = differences(catalog, collect())
+    compiled = path(locale).with_suffix(".mo")
+    if not found and (not compiled.exists() or compiled.read_bytes() != mo_bytes(catalog)):
+        found.append("django.mo is not compiled from django.po")
+    return found
+
+
+def differences(catalog: Catalog, source: Catalog) -> list[str]:
+    """Strings of `source` that the catalogue lacks or has wrongly, and strings that nothing uses."""
     found = [f"missing: {_name(message)}" for message in source if message.id and not _has(catalog, message)]
     for message in catalog:
         if not message.id:
@@ -124,11 +135,8 @@ def problems(locale: str) -> list[str]:
             found.append(f"not translated: {_name(message)}")
         elif message.fuzzy:
             found.append(f"fuzzy: {_name(message)}")
-        else:
-            found += [f"{error}: {_name(message)}" for error in message.check(catalog)]
-    compiled = path(locale).with_suffix(".mo")
-    if not found and (not compiled.exists() or compiled.read_bytes() != mo_bytes(catalog)):
-        found.append("django.mo is not compiled from django.po")
+        elif not _fills_the_same(message):
+            found.append(f"other placeholders: {_name(message)}")
     return found
 
 
@@ -139,6 +147,15 @@ def _has(catalog: Catalog, message: Message) -> bool:
 def _is_translated(message: Message) -> bool:
     parts = message.string if isinstance(message.string, list | tuple) else [message.string]
     return all(parts) and bool(parts)
+
+
+def _fills_the_same(message: Message) -> bool:
+    """Whether every form of the translation has the placeholders of the source: %(name)s, %s, {name}."""
+    sources, targets = (
+        [set(PLACEHOLDER.findall(part)) for part in (text if isinstance(text, list | tuple) else [text])]
+        for text in (message.id, message.string)
+    )
+    return all(target == sources[-1] for target in targets)
 
 
 def _name(message: Message) -> str:

@@ -17,9 +17,10 @@ def run(live_server: Any, page: Any) -> Any:
             """async (script) => {
                 const r = await import("/static/js/ranking.js");
                 const { ActiveClock } = await import("/static/js/clock.js");
-                const scored = (...pairs) => pairs.reduce(
-                    (state, [letter, score]) => r.setScore(state, letter, score), r.blank(["A", "B", "C", "D"]));
-                return (new Function("r", "scored", "ActiveClock", `return ${script}`))(r, scored, ActiveClock);
+                const blank = r.blank(["A", "B", "C", "D"]);
+                const scored = (...pairs) => pairs.reduce((s, [l, n]) => r.setScore(s, l, n), blank);
+                const made = new Function("r", "scored", "ActiveClock", `return ${script}`);
+                return made(r, scored, ActiveClock);
             }""",
             script,
         )

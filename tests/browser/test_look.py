@@ -16,11 +16,10 @@ LONG = "An answer with enough words in it to wrap on any screen. " * 6
 
 
 def findings(page: Page) -> list[str]:
-    """axe's findings, one line each, of the page as it stands when nothing moves any more."""
+    """axe's findings, one line each. Motion is reduced, so that no colour is caught half way."""
     page.wait_for_load_state("networkidle")
-    page.evaluate(
-        "Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations < 9).map(a => a.finished))"
-    )
+    # A button half under the fixed header would count as too small a target.
+    page.evaluate("scrollTo(0, 0)")
     found = Axe().run(page, options=WCAG)
     return [
         f"{violation['id']}: {node['html'][:160]}"
@@ -109,7 +108,7 @@ def test_nothing_scrolls_sideways_at_360_pixels(filled, language):
     filled.open()
     filled.press("1", "2", "3", "4", "4", "t", "1")
     assert fits(page)
-    expect(page.get_by_role("button", name="=")).to_be_visible()
+    expect(page.locator(".tier-keep")).to_be_visible()
     expect(page.locator("#submit")).to_be_in_viewport()
 
 

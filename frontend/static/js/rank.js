@@ -8,7 +8,7 @@ import { dragging } from "./drag.js";
 import { bindKeys } from "./keys.js";
 import * as ranking from "./ranking.js";
 import { skipDialog } from "./skip.js";
-import { listed, t } from "./words.js";
+import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
 class RankEditor {
@@ -84,7 +84,7 @@ class RankEditor {
     const parts = [];
     if (unscored.length) parts.push(t("scored", { n: this.letters.length - unscored.length, k: this.letters.length }));
     for (const tier of unresolved) parts.push(t("are_equal", { letters: listed(tier) }));
-    return parts.join(" ");
+    return sentences(parts);
   }
 
   // --- changes ------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ class RankEditor {
     const tier = this.state.tiers[at];
     const values = { letter, letters: listed(tier), n: ranking.placeOf(this.state, letter), k: this.letters.length };
     if (tier.length === 1) workspace.view.say(t("said_place", values));
-    else if (ranking.isUnresolved(this.state, tier)) workspace.view.say(`${t("said_place", values)} ${t("are_equal", values)}`);
+    else if (ranking.isUnresolved(this.state, tier)) workspace.view.say(sentences([t("said_place", values), t("are_equal", values)]));
     else workspace.view.say(t("said_tied", values));
   }
 

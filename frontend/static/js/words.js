@@ -12,6 +12,11 @@ export function listed(entries) {
   return new Intl.ListFormat(language, { type: "conjunction" }).format(entries);
 }
 
+// Chinese puts no space between sentences.
+export function sentences(parts) {
+  return parts.join(/^(zh|ja)/.test(language) ? "" : " ");
+}
+
 export function number(value) {
   return new Intl.NumberFormat(language).format(value);
 }
