@@ -188,10 +188,9 @@ def _charts(run: Run, curves: dict[str, Curve]) -> list[Chart]:
     first = CURVES.get(RunStage(run.stage), ())
     names = [name for name in curves if name not in CLOCKS]
     twins = {f"valid_{name}" for name in names}
+    rest = sorted(set(names) - twins - set(first), key=lambda name: (name == "learning_rate", name))
     charts = []
-    for name in sorted(
-        set(names) - twins, key=lambda name: (name not in first, name == "learning_rate", name)
-    ):
+    for name in [*(name for name in first if name in names), *rest]:
         shown = [name, f"valid_{name}"] if f"valid_{name}" in curves else [name]
         series = [Series(word(key), [Point(x, y) for x, y in curves[key]]) for key in shown]
         charts.append(Chart(title=word(name), x=_("step"), series=series))
