@@ -31,8 +31,8 @@ class RewardModel(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(backbone.config.hidden_size, 1, bias=False)
-        # Small, so that the first scores are near equal and the first losses near log 2.
-        nn.init.normal_(self.head.weight, std=1 / (backbone.config.hidden_size + 1))
+        # Stiennon et al. 2020, appendix B: scores start with a variance near 1.
+        nn.init.normal_(self.head.weight, std=(backbone.config.hidden_size + 1) ** -0.5)
         self.register_buffer("bias", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
 
