@@ -1,7 +1,7 @@
 """The queue's verbs: claim an item, keep its lease, give it back. Items come from items.py.
 
-Locks are always taken in the order cursor → assignment → item → slot, and where a claim must lock a
-slot first it does so with SKIP LOCKED; so two verbs never wait for each other.
+Locks are always taken in the order cursor → assignment → item → slot; where a claim must lock a slot
+first, or a sweep several items, it does so with SKIP LOCKED. So two verbs never wait for each other.
 """
 
 from __future__ import annotations
@@ -346,15 +346,21 @@ def expire_leases(which: Q | None = None, *, limit: int = 1000) -> int:
 
 
 def _end_overdue(which: Q, *, limit: int = 1000) -> int:
+    """End overdue leases. This is the one verb that locks several items, so it waits for none of them."""
     overdue = list(
         Assignment.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(which, state__in=Assignment.LIVE, lease_until__lt=Now())
         .order_by("pk")[:limit]
     )
-    for held in overdue:
+    free = Item.objects.select_for_update(no_key=True, skip_locked=True).filter(
+        pk__in={held.item_id for held in overdue}
+    )
+    locked = set(free.values_list("pk", flat=True))
+    ending = [held for held in overdue if held.item_id in locked]
+    for held in ending:
         opened = held.state == Assignment.State.OPEN
         _end(held, Assignment.State.EXPIRED if opened else Assignment.State.RELEASED)
-    return len(overdue)
+    return len(ending)
 
 
 def _end(held: Assignment, state: str) -> None:

@@ -103,8 +103,7 @@ def _freeze(round: Round, step: RoundStep) -> bool:
     if full:
         seed = step.detail.get("permute_seed")
         taken["comparisons"] = datasets.take(project, DatasetKind.COMPARISONS, permute_seed=seed)
-        splits = (Split.TRAIN, Split.VALID)
-        taken["prompts"] = datasets.take(project, DatasetKind.PROMPTS, splits=splits)
+        taken["prompts"] = datasets.take(project, DatasetKind.PROMPTS, splits=(Split.TRAIN,))
     chances = _choose_prompts(project, random.Random(f"{project.public_id}:{round.number}"))
     taken[SAMPLE] = datasets.take(project, DatasetKind.PROMPTS, among=list(chances))
     round.steps.filter(name=StepName.GENERATE).update(
