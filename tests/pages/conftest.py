@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
 
-from labeling.models import Membership, Project
-from tests import build, learn
-from tests.pages import world
+if TYPE_CHECKING:
+    from labeling.models import Membership, Project
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +18,8 @@ def store(settings: Any, tmp_path: Any) -> None:
 
 @pytest.fixture
 def project(transactional_db: None) -> Project:
+    from tests import build, learn
+
     made = learn.project()
     build.member(made, "ann")
     return made
@@ -26,9 +27,13 @@ def project(transactional_db: None) -> Project:
 
 @pytest.fixture
 def lead(project: Project) -> Membership:
+    from tests.pages import world
+
     return world.lead(project)
 
 
 @pytest.fixture
 def client(lead: Membership) -> Client:
+    from tests.pages import world
+
     return world.signed_in(lead.user)

@@ -52,10 +52,12 @@ def test_an_unknown_kind_is_refused(client, project, worker_at_hand, kind):
 def test_a_page_says_so_when_no_worker_can_be_reached(client, project):
     learn.imported(project, 1)
     address, app.conf.broker_url = app.conf.broker_url, "redis://127.0.0.1:1/0"
+    app._after_fork()  # forget the connections that earlier tests have opened
     try:
         assert "The workers cannot be reached right now." in freeze(client, project, "sft")
     finally:
         app.conf.broker_url = address
+        app._after_fork()
 
 
 def test_the_download_is_the_version_byte_for_byte(client, project):

@@ -151,7 +151,10 @@ export class Workspace {
       .then(() => {
         assignment.state = "open";
         if (this.current?.assignment === assignment) this.current.draft?.shown();
-      }, () => this.gone(assignment));
+      }, (error) => {
+        // Another item came back to be mended first: this one is shown again after it.
+        if (error.code !== "another_open") this.gone(assignment);
+      });
   }
 
   async fetchNext() {
