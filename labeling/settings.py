@@ -105,7 +105,7 @@ RUN_LEASE_SECONDS = environment.integer("RANKLOOP_RUN_LEASE", 60)
 # Base models that runs and leads may name. The operator adds local folders or hub names as JSON:
 # {"small": {"kind": "hub", "name": "organisation/model"}, "ours": {"kind": "folder", "name": "/models/ours"}}
 BASE_MODELS = {
-    "tiny": {"kind": "tiny", "hidden_size": 96, "layers": 3, "heads": 4},
+    "tiny": {"kind": "tiny", "hidden_size": 64, "layers": 6, "heads": 4},
     **json.loads(environment.text("RANKLOOP_MODELS", "{}")),
 }
 
