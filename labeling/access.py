@@ -47,22 +47,13 @@ def assignment(user: User, token: Any, kind: str | None = None) -> Assignment:
     return found
 
 
-def own_ranking(user: User, public_id: str) -> Ranking:
-    """A ranking that the user gave. Raises Http404."""
-    found = (
-        Ranking.objects.select_related("item", "assignment")
-        .filter(public_id=public_id, labeler_id=user.pk)
-        .first()
-    )
-    if found is None:
-        raise Http404(_("There is no such answer of yours."))
-    return found
+Given = TypeVar("Given", Ranking, Demonstration)
 
 
-def own_demonstration(user: User, public_id: str) -> Demonstration:
-    """A demonstration that the user wrote. Raises Http404."""
+def own_answer(user: User, kind: type[Given], public_id: str) -> Given:
+    """A ranking or demonstration that the user gave. Raises Http404."""
     found = (
-        Demonstration.objects.select_related("item", "assignment")
+        kind._default_manager.select_related("item", "assignment")
         .filter(public_id=public_id, labeler_id=user.pk)
         .first()
     )

@@ -14,7 +14,7 @@ from labeling import access
 from labeling.actions import demonstrations, queue, rankings
 from labeling.actions.answers import Submitted, check_fields
 from labeling.api.base import View
-from labeling.models import Assignment, Draft, Kind, Rubric
+from labeling.models import Assignment, Demonstration, Draft, Kind, Ranking, Rubric
 
 KEY_HEADER = "Idempotency-Key"
 
@@ -129,13 +129,13 @@ class SubmitDemonstration(View):
 
 class ReviseRanking(View):
     def post(self, request: Request, answer: str) -> Response:
-        ranking = access.own_ranking(self.person(request), answer)
+        ranking = access.own_answer(self.person(request), Ranking, answer)
         return submitted(rankings.revise(ranking, self.body(request), request.headers.get(KEY_HEADER, "")))
 
 
 class ReviseDemonstration(View):
     def post(self, request: Request, answer: str) -> Response:
-        demonstration = access.own_demonstration(self.person(request), answer)
+        demonstration = access.own_answer(self.person(request), Demonstration, answer)
         return submitted(
             demonstrations.revise(demonstration, self.body(request), request.headers.get(KEY_HEADER, ""))
         )
