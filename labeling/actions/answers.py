@@ -1,4 +1,8 @@
-"""What submitting has in common for every kind of answer: keys, replays, capped time, revisions."""
+"""What submitting has in common for every kind of answer: keys, replays, capped time, revisions.
+
+A submit and a revise go the same way: `receive` checks the request, locks the assignment and finds the
+revision that an earlier try of the same request wrote; what is new is then parsed and written.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from labeling.actions import queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
-from labeling.models import Assignment, Demonstration, DemonstrationRevision, Ranking, RankingRevision
+from labeling.models import Assignment, Demonstration, Ranking
 
 TELEMETRY = frozenset({"active_seconds", "mode"})
 """Fields that a retry may give differently: they are left out when two bodies are compared."""
@@ -31,13 +36,51 @@ class Submitted:
         return self.answer.slot_id is None
 
 
-def check_key(key: Any) -> str:
-    """The idempotency key of a submit. Raises BadInput."""
+@dataclass(frozen=True)
+class Request:
+    """A checked request with its assignment locked. `stored` is what it wrote already, if it came before."""
+
+    held: Assignment
+    body: dict[str, Any]
+    key: str
+    digest: bytes
+    seconds: int
+    stored: Any
+
+    def columns(self, *, number: int, base: int) -> dict[str, Any]:
+        """What a revision of any kind keeps of the request that wrote it."""
+        return {
+            "number": number,
+            "base": base,
+            "labeler_id": self.held.labeler_id,
+            "idempotency_key": self.key,
+            "body_digest": self.digest,
+            "active_seconds": self.seconds,
+        }
+
+
+def receive(
+    assignment: Assignment, body: Any, key: Any, fields: frozenset[str], revisions: models.Manager[Any]
+) -> Request:
+    """Check what every answer's request must have, and lock its assignment.
+
+    To be called inside the verb's transaction. Raises BadInput, and KeyReused if the key wrote another body.
+    """
+    _check_key(key)
+    check_fields(body, fields)
+    digest = body_digest({name: value for name, value in body.items() if name not in TELEMETRY})
+    held = queue.lock(assignment)
+    stored = revisions.filter(labeler_id=held.labeler_id, idempotency_key=key).first()
+    if stored is not None and bytes(stored.body_digest) != digest:
+        raise KeyReused(_("This key was already used for another answer."), field="Idempotency-Key")
+    return Request(held, body, key, digest, _active_seconds(body, held), stored)
+
+
+def _check_key(key: Any) -> None:
     if not isinstance(key, str) or not 8 <= len(key) <= 64 or not key.isascii() or not key.isprintable():
         raise BadInput(
             _("An idempotency key of 8 to 64 ASCII characters is wanted."), field="Idempotency-Key"
         )
-    return key
 
 
 def check_fields(body: Any, allowed: frozenset[str]) -> dict[str, Any]:
@@ -50,22 +93,6 @@ def check_fields(body: Any, allowed: frozenset[str]) -> dict[str, Any]:
     return body
 
 
-def request_digest(body: dict[str, Any]) -> bytes:
-    return body_digest({name: value for name, value in body.items() if name not in TELEMETRY})
-
-
-def replayed(
-    revisions: models.Manager[Any], labeler_id: int, key: str, digest: bytes
-) -> RankingRevision | DemonstrationRevision | None:
-    """The revision that this key already wrote. Raises KeyReused if it was another body."""
-    stored: RankingRevision | DemonstrationRevision | None = revisions.filter(
-        labeler_id=labeler_id, idempotency_key=key
-    ).first()
-    if stored is not None and bytes(stored.body_digest) != digest:
-        raise KeyReused(_("This key was already used for another answer."), field="Idempotency-Key")
-    return stored
-
-
 def check_unanswered(held: Assignment) -> None:
     """Raises NotNow if this assignment was answered (perhaps in another tab) or skipped."""
     if held.state == Assignment.State.ANSWERED:
@@ -74,7 +101,7 @@ def check_unanswered(held: Assignment) -> None:
         raise NotNow(_("You have skipped this item."), data={"code": "skipped"})
 
 
-def active_seconds(body: dict[str, Any], held: Assignment) -> int:
+def _active_seconds(body: dict[str, Any], held: Assignment) -> int:
     """What the page measured, but no more than the time since the item was first shown."""
     given = body.get("active_seconds", 0)
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 10**7:

@@ -6,17 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.actions import queue
-from labeling.actions.answers import (
-    Submitted,
-    active_seconds,
-    check_base,
-    check_fields,
-    check_key,
-    check_unanswered,
-    replayed,
-    request_digest,
-)
+from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, Demonstration, DemonstrationRevision, DemonstrationSource
@@ -31,15 +21,12 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     The same key and body again give the stored answer. Raises BadInput, KeyReused, and NotNow if the
     item was answered or skipped before.
     """
-    check_key(key)
-    check_fields(body, FIELDS)
-    text = check_text(body.get("text"), "text")
-    digest = request_digest(body)
-    held = queue.lock(assignment)
-    stored = replayed(DemonstrationRevision.objects, held.labeler_id, key, digest)
-    if stored is not None:
-        return _submitted(stored, created=False)
+    request = receive(assignment, body, key, FIELDS, DemonstrationRevision.objects)
+    if request.stored is not None:
+        return _submitted(request.stored, created=False)
+    held = request.held
     check_unanswered(held)
+    text = check_text(body.get("text"), "text")
     demonstration = Demonstration.objects.create(
         project_id=held.project_id,
         item_id=held.item_id,
@@ -50,47 +37,28 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
         is_simulated=assignment.labeler.is_simulated,
         source=DemonstrationSource.LABELER,
     )
-    return _submitted(_write(demonstration, held, body, text, key, digest, number=1, base=0), created=True)
+    return _submitted(_write(demonstration, request, text, number=1, base=0), created=True)
 
 
 @transaction.atomic
 def revise(demonstration: Demonstration, body: dict[str, Any], key: str) -> Submitted:
     """Append a revision on the stated base. Raises as `submit`, and Stale with the stored text."""
-    check_key(key)
-    check_fields(body, FIELDS | {"base"})
-    text = check_text(body.get("text"), "text")
-    digest = request_digest(body)
     assert demonstration.assignment is not None
-    held = queue.lock(demonstration.assignment)
-    stored = replayed(DemonstrationRevision.objects, held.labeler_id, key, digest)
-    if stored is not None:
-        return _submitted(stored, created=False)
+    request = receive(demonstration.assignment, body, key, FIELDS | {"base"}, DemonstrationRevision.objects)
+    if request.stored is not None:
+        return _submitted(request.stored, created=False)
     latest = demonstration.revisions.order_by("-number")[0]
     base = check_base(body, latest.number, {"text": latest.text})
-    revision = _write(demonstration, held, body, text, key, digest, number=latest.number + 1, base=base)
+    text = check_text(body.get("text"), "text")
+    revision = _write(demonstration, request, text, number=latest.number + 1, base=base)
     return _submitted(revision, created=True)
 
 
 def _write(
-    demonstration: Demonstration,
-    held: Assignment,
-    body: dict[str, Any],
-    text: str,
-    key: str,
-    digest: bytes,
-    *,
-    number: int,
-    base: int,
+    demonstration: Demonstration, request: Request, text: str, *, number: int, base: int
 ) -> DemonstrationRevision:
     return DemonstrationRevision.objects.create(
-        demonstration=demonstration,
-        number=number,
-        base=base,
-        labeler_id=held.labeler_id,
-        idempotency_key=key,
-        body_digest=digest,
-        active_seconds=active_seconds(body, held),
-        text=text,
+        demonstration=demonstration, text=text, **request.columns(number=number, base=base)
     )
 
 

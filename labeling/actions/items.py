@@ -190,18 +190,22 @@ def open_for(membership: Membership, kind: str, *, most: int = 1000) -> int:
 
 
 def unfillable_slots(project: Project) -> int:
-    """Open slots that no active member may fill: none reads the language, or all were given the item."""
+    """Open slots that no labeler may fill: none reads it, or all wrote a text of it or had it."""
     sql = """
         SELECT count(*) FROM labeling_slot slot WHERE slot.project_id = %s AND slot.state = 'open'
         AND NOT EXISTS (
-            SELECT 1 FROM labeling_membership member
-            WHERE member.project_id = slot.project_id AND member.is_active
+            SELECT 1 FROM labeling_membership member JOIN labeling_user person ON person.id = member.user_id
+            WHERE member.project_id = slot.project_id AND member.is_active AND person.is_active
               AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
               AND (member.languages = '{}' OR slot.language = '' OR slot.language = ANY(member.languages))
               AND NOT EXISTS (
                   SELECT 1 FROM labeling_assignment given
                   WHERE given.item_id = slot.item_id AND given.labeler_id = member.user_id
-                    AND given.state IN ('reserved', 'open', 'answered', 'skipped')))
+                    AND given.state IN ('reserved', 'open', 'answered', 'skipped'))
+              AND (NOT slot.has_authors OR NOT EXISTS (
+                  SELECT 1 FROM labeling_itemcompletion part
+                  JOIN labeling_completion written ON written.id = part.completion_id
+                  WHERE part.item_id = slot.item_id AND written.author_id = member.user_id)))
     """
     with connection.cursor() as database:
         database.execute(sql, [project.pk])

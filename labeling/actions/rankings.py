@@ -15,17 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import queue
-from labeling.actions.answers import (
-    Submitted,
-    active_seconds,
-    check_base,
-    check_fields,
-    check_key,
-    check_unanswered,
-    replayed,
-    request_digest,
-)
+from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.errors import BadInput
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
@@ -59,45 +49,35 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     The same key and body again give the stored answer. Raises BadInput for an answer that is not whole
     (see `parse`), KeyReused, and NotNow if the item was answered or skipped before.
     """
-    check_key(key)
-    check_fields(body, FIELDS)
-    digest = request_digest(body)
-    held = queue.lock(assignment)
-    stored = replayed(RankingRevision.objects, held.labeler_id, key, digest)
-    if stored is not None:
-        return _submitted(stored, created=False)
+    request = receive(assignment, body, key, FIELDS, RankingRevision.objects)
+    if request.stored is not None:
+        return _submitted(request.stored, created=False)
+    held = request.held
     check_unanswered(held)
     content = parse(body, held.shown_order, held.rubric)
-    slot_id = take_slot(held)
     ranking = Ranking.objects.create(
         project_id=held.project_id,
         item_id=held.item_id,
         assignment=held,
-        slot_id=slot_id,
+        slot_id=take_slot(held),
         labeler_id=held.labeler_id,
         is_simulated=assignment.labeler.is_simulated,
     )
-    revision = _write(ranking, held, content, 1, 0, key, digest, active_seconds(body, held))
-    return _submitted(revision, created=True)
+    return _submitted(_write(ranking, request, content, number=1, base=0), created=True)
 
 
 @transaction.atomic
 def revise(ranking: Ranking, body: dict[str, Any], key: str) -> Submitted:
     """Append a revision on the stated base. Raises as `submit`, and Stale with the stored answer."""
-    check_key(key)
-    check_fields(body, FIELDS | {"base"})
-    digest = request_digest(body)
     assert ranking.assignment is not None
-    held = queue.lock(ranking.assignment)
-    stored = replayed(RankingRevision.objects, held.labeler_id, key, digest)
-    if stored is not None:
-        return _submitted(stored, created=False)
+    request = receive(ranking.assignment, body, key, FIELDS | {"base"}, RankingRevision.objects)
+    if request.stored is not None:
+        return _submitted(request.stored, created=False)
+    held = request.held
     latest = ranking.revisions.order_by("-number")[0]
     base = check_base(body, latest.number, as_letters(latest, held))
     content = parse(body, held.shown_order, held.rubric)
-    revision = _write(
-        ranking, held, content, latest.number + 1, base, key, digest, active_seconds(body, held)
-    )
+    revision = _write(ranking, request, content, number=latest.number + 1, base=base)
     return _submitted(revision, created=True)
 
 
@@ -229,26 +209,15 @@ def _letters(given: Any, letters: str, field: str) -> list[str]:
 
 
 def _write(
-    ranking: Ranking,
-    held: Assignment,
-    content: Content,
-    number: int,
-    base: int,
-    key: str,
-    digest: bytes,
-    seconds: int,
+    ranking: Ranking, request: Request, content: Content, *, number: int, base: int
 ) -> RankingRevision:
+    held = request.held
     return RankingRevision.objects.create(
         ranking=ranking,
         item_id=held.item_id,
         k=len(held.shown_order),
-        number=number,
-        base=base,
-        labeler_id=held.labeler_id,
-        idempotency_key=key,
-        body_digest=digest,
-        active_seconds=seconds,
         rubric_id=held.rubric_id,
+        **request.columns(number=number, base=base),
         **dataclasses.asdict(content),
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from labeling.actions import items, queue, rankings
 from labeling.actions.errors import BadInput, NotNow, Stale
-from labeling.models import Assignment, Item, Kind, Slot
+from labeling.models import Assignment, Item, Kind, Slot, User
 from tests import build, laws
 
 pytestmark = pytest.mark.django_db
@@ -211,5 +211,11 @@ def test_the_shown_order_is_shuffled_and_stored(project):
 def test_slots_that_nobody_may_fill_are_counted(project):
     build.rank_items(project, 2, language="zh")
     build.rank_items(project, 1, language="en")
-    build.member(project, "ann", languages=["en"])
+    ann = build.member(project, "ann", languages=["en"])
     assert items.unfillable_slots(project) == 2
+    asked = build.prompt(project, "tell me")
+    texts = [build.completion(asked, "mine", author=ann.user), build.completion(asked, "a model's")]
+    items.create_items(project, [items.NewItem(asked, Kind.RANK, texts)])
+    assert items.unfillable_slots(project) == 3
+    User.objects.filter(pk=ann.user_id).update(is_active=False)
+    assert items.unfillable_slots(project) == 4

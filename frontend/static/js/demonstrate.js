@@ -2,8 +2,6 @@
 
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
-import { bindKeys } from "./keys.js";
-import { skipDialog } from "./skip.js";
 import { countWords, number, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
@@ -56,21 +54,12 @@ class DemonstrateEditor {
   }
 
   press({ key }) {
-    if (key.toLowerCase() === "s" && !find("#work").hidden) openSkip();
+    if (key.toLowerCase() === "s" && !find("#work").hidden) workspace.openSkip();
     else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
     else return false;
     return true;
   }
 }
 
-const config = JSON.parse(find("#config").textContent);
-const editor = new DemonstrateEditor();
-const workspace = new Workspace(config, editor);
-const openSkip = skipDialog((reason) => workspace.skip(reason));
-const submit = () => workspace.submit();
-
-find("#submit").addEventListener("click", submit);
-find("#skip").addEventListener("click", openSkip);
-find("#look").addEventListener("click", () => workspace.look());
-bindKeys({ press: (event) => editor.press(event), submit });
+const workspace = new Workspace(new DemonstrateEditor());
 workspace.start();

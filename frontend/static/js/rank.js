@@ -5,9 +5,7 @@ import { Cards, FLAG_KEYS } from "./cards.js";
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
-import { bindKeys } from "./keys.js";
 import * as ranking from "./ranking.js";
-import { skipDialog } from "./skip.js";
 import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
@@ -185,9 +183,9 @@ class RankEditor {
     else if (letter === "X") this.change({ ...this.state, all_bad: !this.state.all_bad });
     else if (letter === "T") this.flag(true);
     else if (letter === "M") this.openComment();
-    else if (letter === "S") openSkip();
+    else if (letter === "S") workspace.openSkip();
     else if (letter === "U") workspace.view.undo?.();
-    else if (key === "Enter") submit();
+    else if (key === "Enter") workspace.submit();
     else return false;
     return true;
   }
@@ -213,14 +211,5 @@ class RankEditor {
   }
 }
 
-const config = JSON.parse(find("#config").textContent);
-const editor = new RankEditor();
-const workspace = new Workspace(config, editor);
-const openSkip = skipDialog((reason) => workspace.skip(reason));
-const submit = () => workspace.submit();
-
-find("#submit").addEventListener("click", submit);
-find("#skip").addEventListener("click", openSkip);
-find("#look").addEventListener("click", () => workspace.look());
-bindKeys({ press: (event) => editor.press(event), submit });
+const workspace = new Workspace(new RankEditor());
 workspace.start();

@@ -6,15 +6,18 @@
 //   answer(seconds)                              what the server is sent
 //   problem()                                    why it cannot be submitted yet, or ""
 //   isBlank()                                    nothing has been done yet
+//   press(event)                                 a key outside a field; true where it meant something
 //
 // The next item is shown from memory; submit, show and reserve follow in the line, in that order.
 
 import { Api } from "./api.js";
 import { ActiveClock } from "./clock.js";
-import { newKey } from "./dom.js";
+import { find, newKey } from "./dom.js";
 import { Draft } from "./drafts.js";
+import { bindKeys } from "./keys.js";
 import { Lease } from "./lease.js";
 import { Line } from "./line.js";
+import { skipDialog } from "./skip.js";
 import { Store } from "./storage.js";
 import { View } from "./view.js";
 import { t } from "./words.js";
@@ -24,7 +27,8 @@ const ACTIVE_WITHIN = 60_000;
 const answers = { rank: ["ranking", "rankings"], demonstrate: ["demonstration", "demonstrations"] };
 
 export class Workspace {
-  constructor(config, editor) {
+  constructor(editor) {
+    const config = JSON.parse(find("#config").textContent);
     this.config = config;
     this.editor = editor;
     this.view = new View();
@@ -40,6 +44,11 @@ export class Workspace {
     }
     addEventListener("pagehide", () => this.leave());
     addEventListener("pageshow", (event) => event.persisted && location.reload());
+    this.openSkip = skipDialog((reason) => this.skip(reason));
+    find("#submit").addEventListener("click", () => this.submit());
+    find("#skip").addEventListener("click", this.openSkip);
+    find("#look").addEventListener("click", () => this.look());
+    bindKeys({ press: (event) => editor.press(event), submit: () => this.submit() });
   }
 
   start() {
