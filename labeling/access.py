@@ -1,4 +1,4 @@
-"""Fetch this object for this user, or 404: no door looks anything up in another way.
+"""Fetch this object for this user, or 404. doors.py calls these; nothing is looked up in another way.
 
 An object of a project that the user is no member of does not exist for them; one that needs a higher
 role is refused with 403, since they know that the project exists.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -24,76 +25,65 @@ from labeling.models import (
     User,
 )
 
+Found = TypeVar("Found", bound=models.Model)
 
-def membership(user: User, project: str, role: Role = Role.LABELER) -> Membership:
+
+def membership(user: User, project: str, role: Role) -> Membership:
     """The user's active membership of the project with this public id. Raises Http404, PermissionDenied."""
-    found = (
-        Membership.objects.select_related("project", "user")
-        .filter(project__public_id=project, user_id=user.pk, is_active=True)
-        .first()
+    found = _first(
+        Membership.objects.select_related("project", "user").filter(
+            project__public_id=project, user_id=user.pk, is_active=True
+        )
     )
-    if found is None:
-        raise Http404(_("There is no such project, or you are no member of it."))
     if not found.may(role):
         raise PermissionDenied(_("Your role in this project does not allow this."))
     return found
 
 
-def assignment(user: User, token: Any, kind: str | None = None) -> Assignment:
-    """The user's own assignment, of this kind if one is given. Raises Http404."""
-    found = Assignment.objects.select_related("labeler").filter(token=token, labeler_id=user.pk).first()
-    if found is None or kind not in (None, found.kind):
-        raise Http404(_("There is no such assignment of yours."))
-    return found
+def assignment(user: User, token: Any) -> Assignment:
+    """The user's own assignment. Raises Http404."""
+    return _first(Assignment.objects.select_related("labeler").filter(token=token, labeler_id=user.pk))
 
 
-Given = TypeVar("Given", Ranking, Demonstration)
+def own_ranking(user: User, public_id: str) -> Ranking:
+    """A ranking that the user gave. Raises Http404."""
+    given = Ranking.objects.select_related("item", "assignment")
+    return _first(given.filter(public_id=public_id, labeler_id=user.pk))
 
 
-def own_answer(user: User, kind: type[Given], public_id: str) -> Given:
-    """A ranking or demonstration that the user gave. Raises Http404."""
-    found = (
-        kind._default_manager.select_related("item", "assignment")
-        .filter(public_id=public_id, labeler_id=user.pk)
-        .first()
-    )
-    if found is None:
-        raise Http404(_("There is no such answer of yours."))
-    return found
+def own_demonstration(user: User, public_id: str) -> Demonstration:
+    """A demonstration that the user wrote. Raises Http404."""
+    given = Demonstration.objects.select_related("item", "assignment")
+    return _first(given.filter(public_id=public_id, labeler_id=user.pk))
 
 
-def run(user: User, public_id: str, role: Role = Role.LEAD) -> Run:
-    """A run of a project that the user leads. Raises Http404, PermissionDenied."""
-    found = Run.objects.select_related("project", "round").filter(public_id=public_id).first()
-    return _of_project(user, found, role)
+# These are found for anyone: the door asks next for a membership in their project.
 
 
-def round_(user: User, public_id: str, role: Role = Role.LEAD) -> Round:
-    """A round of a project that the user leads. Raises Http404, PermissionDenied."""
-    found = Round.objects.select_related("project").filter(public_id=public_id).first()
-    return _of_project(user, found, role)
+def run(user: User, public_id: str) -> Run:
+    return _first(Run.objects.select_related("project", "round").filter(public_id=public_id))
 
 
-def dataset(user: User, public_id: str, role: Role = Role.LEAD) -> DatasetVersion:
-    """A dataset version of a project that the user leads. Raises Http404, PermissionDenied."""
-    found = DatasetVersion.objects.select_related("project").filter(public_id=public_id).first()
-    return _of_project(user, found, role)
+def round_(user: User, public_id: str) -> Round:
+    return _first(Round.objects.select_related("project").filter(public_id=public_id))
 
 
-Found = TypeVar("Found", Run, Round, DatasetVersion)
-
-
-def _of_project(user: User, found: Found | None, role: Role) -> Found:
-    if found is None:
-        raise Http404
-    membership(user, found.project.public_id, role)
-    return found
+def dataset(user: User, public_id: str) -> DatasetVersion:
+    return _first(DatasetVersion.objects.select_related("project").filter(public_id=public_id))
 
 
 def projects(user: User) -> list[Membership]:
     """The user's active memberships, by project name."""
     return list(
-        Membership.objects.select_related("project")
+        Membership.objects.select_related("project", "user")
         .filter(user=user, is_active=True)
         .order_by("project__name")
     )
+
+
+def _first(rows: models.QuerySet[Found]) -> Found:
+    """One message for what is not there and what is not theirs."""
+    found = rows.first()
+    if found is None:
+        raise Http404(_("There is nothing here, or it is not yours to see."))
+    return found

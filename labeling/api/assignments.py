@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
 from django.utils.translation import get_language
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import access
 from labeling.actions import demonstrations, queue, rankings
 from labeling.actions.answers import Submitted, check_fields
 from labeling.api.base import View
@@ -83,59 +83,65 @@ def submitted(result: Submitted) -> Response:
 
 
 class Show(View):
-    def post(self, request: Request, token: UUID) -> Response:
-        return Response(payload(queue.show(access.assignment(self.person(request), token))))
+    def post(self, request: Request, assignment: UUID) -> Response:
+        return Response(payload(queue.show(self.here.the(Assignment))))
 
 
 class Renew(View):
-    def post(self, request: Request, token: UUID) -> Response:
-        until = queue.renew(access.assignment(self.person(request), token))
-        return Response({"lease_until": until.isoformat()})
+    def post(self, request: Request, assignment: UUID) -> Response:
+        return Response({"lease_until": queue.renew(self.here.the(Assignment)).isoformat()})
 
 
 class SaveDraft(View):
-    def put(self, request: Request, token: UUID) -> Response:
-        held = access.assignment(self.person(request), token)
+    def put(self, request: Request, assignment: UUID) -> Response:
         body = check_fields(self.body(request), frozenset({"sequence", "body"}))
-        until = queue.save_draft(held, body.get("sequence", -1), body.get("body", {}))
+        until = queue.save_draft(self.here.the(Assignment), body.get("sequence", -1), body.get("body", {}))
         return Response({"sequence": body["sequence"], "lease_until": until.isoformat() if until else None})
 
 
 class Release(View):
-    def post(self, request: Request, token: UUID) -> Response:
-        queue.release(access.assignment(self.person(request), token))
+    def post(self, request: Request, assignment: UUID) -> Response:
+        queue.release(self.here.the(Assignment))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class Skip(View):
-    def post(self, request: Request, token: UUID) -> Response:
-        held = access.assignment(self.person(request), token)
+    def post(self, request: Request, assignment: UUID) -> Response:
         body = check_fields(self.body(request), frozenset({"reason", "comment"}))
-        queue.skip(held, body.get("reason", ""), body.get("comment", ""))
+        queue.skip(self.here.the(Assignment), body.get("reason", ""), body.get("comment", ""))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SubmitRanking(View):
-    def post(self, request: Request, token: UUID) -> Response:
-        held = access.assignment(self.person(request), token, kind=Kind.RANK)
-        return submitted(rankings.submit(held, self.body(request), request.headers.get(KEY_HEADER, "")))
+class AnswerView(View):
+    def key(self, request: Request) -> str:
+        return request.headers.get(KEY_HEADER, "")
+
+    def held(self, kind: Kind) -> Assignment:
+        """The assignment, if it asks for this kind of answer. Raises Http404."""
+        held = self.here.the(Assignment)
+        if held.kind != kind:
+            raise Http404
+        return held
 
 
-class SubmitDemonstration(View):
-    def post(self, request: Request, token: UUID) -> Response:
-        held = access.assignment(self.person(request), token, kind=Kind.DEMONSTRATE)
-        return submitted(demonstrations.submit(held, self.body(request), request.headers.get(KEY_HEADER, "")))
+class SubmitRanking(AnswerView):
+    def post(self, request: Request, assignment: UUID) -> Response:
+        return submitted(rankings.submit(self.held(Kind.RANK), self.body(request), self.key(request)))
 
 
-class ReviseRanking(View):
-    def post(self, request: Request, answer: str) -> Response:
-        ranking = access.own_answer(self.person(request), Ranking, answer)
-        return submitted(rankings.revise(ranking, self.body(request), request.headers.get(KEY_HEADER, "")))
+class SubmitDemonstration(AnswerView):
+    def post(self, request: Request, assignment: UUID) -> Response:
+        held = self.held(Kind.DEMONSTRATE)
+        return submitted(demonstrations.submit(held, self.body(request), self.key(request)))
 
 
-class ReviseDemonstration(View):
-    def post(self, request: Request, answer: str) -> Response:
-        demonstration = access.own_answer(self.person(request), Demonstration, answer)
-        return submitted(
-            demonstrations.revise(demonstration, self.body(request), request.headers.get(KEY_HEADER, ""))
-        )
+class ReviseRanking(AnswerView):
+    def post(self, request: Request, ranking: str) -> Response:
+        given = self.here.the(Ranking)
+        return submitted(rankings.revise(given, self.body(request), self.key(request)))
+
+
+class ReviseDemonstration(AnswerView):
+    def post(self, request: Request, demonstration: str) -> Response:
+        written = self.here.the(Demonstration)
+        return submitted(demonstrations.revise(written, self.body(request), self.key(request)))

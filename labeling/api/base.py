@@ -1,4 +1,4 @@
-"""What every API view shares: a strict JSON parser and the signed-in user's type."""
+"""What every API view shares: a strict JSON parser, and the door that was passed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from labeling.actions.errors import BadInput
 from labeling.actions.text import check_json
-from labeling.models import User
+from labeling.doors import Entered
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -45,13 +45,10 @@ def _refuse_constant(name: str) -> Any:
 
 
 class View(APIView):
-    """Base of all our API views."""
+    """Base of all our API views. `here` is who came in, and to what (entrance.py)."""
 
     parser_classes = [StrictJSONParser]
-
-    def person(self, request: Request) -> User:
-        assert isinstance(request.user, User)
-        return request.user
+    here: Entered
 
     def body(self, request: Request) -> dict[str, Any]:
         return request.data

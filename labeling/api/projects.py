@@ -27,7 +27,7 @@ class Projects(View):
                     "role": member.role,
                     "open": {kind: items.open_for(member, kind) for kind in Kind.values},
                 }
-                for member in access.projects(self.person(request))
+                for member in access.projects(self.here.person)
             ]
         )
 
@@ -36,14 +36,13 @@ class Next(View):
     """POST {"kind", "ahead"}: one's open item, or a new one; ahead: the one after it, reserved."""
 
     def post(self, request: Request, project: str) -> Response:
-        member = access.membership(self.person(request), project)
         body = check_fields(self.body(request), frozenset({"kind", "ahead"}))
         kind, ahead = body.get("kind"), body.get("ahead", False)
         if kind not in Kind.values:
             raise BadInput(_("Choose one of: %(kinds)s.") % {"kinds": ", ".join(Kind.values)}, field="kind")
         if not isinstance(ahead, bool):
             raise BadInput(_("True or false is wanted."), field="ahead")
-        claimed = queue.claim(member, kind, ahead=ahead)
+        claimed = queue.claim(self.here.membership, kind, ahead=ahead)
         if claimed is None:
             return Response(
                 {"assignment": None, "reason": _("There is nothing for you to do here right now.")}

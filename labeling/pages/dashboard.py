@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from labeling import access
 from labeling.actions import outlook
-from labeling.models import LoopPolicy, Project, Role, Round, Run, User
+from labeling.doors import entered
+from labeling.models import LoopPolicy, Project, Round, Run
 from labeling.pages import datasets, figures, rounds, runs
 from labeling.pages.facts import DATASET_KINDS
 from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, render_page
@@ -19,11 +18,9 @@ SHOWN = 8
 """Rows in each table; the rest is behind a link to the whole list."""
 
 
-@login_required
 @require_GET
 def dashboard(request: HttpRequest, project: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    membership = access.membership(request.user, project, Role.LEAD)
+    membership = entered(request).membership
     context = _context(membership.project, fresh="live" not in request.GET)
     return render_page(request, "dashboard/dashboard.html", {"membership": membership, **context})
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -16,11 +15,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from kombu.exceptions import OperationalError
 
-from labeling import access, tasks
+from labeling import tasks
 from labeling.actions import datasets
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.rows import Selection
-from labeling.models import DatasetKind, DatasetVersion, Project, Role, RunInput, User
+from labeling.doors import entered
+from labeling.models import DatasetKind, DatasetVersion, Project, RunInput
 from labeling.pages.facts import facts, text_of
 from labeling.pages.moves import move
 
@@ -37,23 +37,18 @@ class Row:
     run_count: int
 
 
-@login_required
 @require_GET
 def index(request: HttpRequest, project: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    membership = access.membership(request.user, project, Role.LEAD)
+    membership = entered(request).membership
     page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
     context = {"membership": membership, "page": page, "datasets": rows(page.object_list)}
     return render(request, "datasets/index.html", context)
 
 
-@login_required
 @require_GET
 def show(request: HttpRequest, dataset: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    project = access.dataset(request.user, dataset).project
-    membership = access.membership(request.user, project.public_id, Role.LEAD)
-    found = of_project(project).get(public_id=dataset)
+    membership = entered(request).membership
+    found = of_project(membership.project).get(public_id=dataset)
     context = {
         "membership": membership,
         "dataset": found,
@@ -66,12 +61,10 @@ def show(request: HttpRequest, dataset: str) -> HttpResponse:
     return render(request, "datasets/dataset.html", context)
 
 
-@login_required
 @require_GET
 def download(request: HttpRequest, dataset: str) -> HttpResponseBase:
     """The version's JSONL, as it was frozen. Raises Http404 for a version that is not complete."""
-    assert isinstance(request.user, User)
-    found = access.dataset(request.user, dataset)
+    found = entered(request).the(DatasetVersion)
     if found.state != DatasetVersion.State.COMPLETE:
         raise Http404(_("This version is still being frozen."))
     return FileResponse(
@@ -82,12 +75,11 @@ def download(request: HttpRequest, dataset: str) -> HttpResponseBase:
     )
 
 
-@login_required
 @require_POST
 def freeze(request: HttpRequest, project: str) -> HttpResponse:
     """Ask the control worker for a new version; freezing a large project takes longer than a page may."""
-    assert isinstance(request.user, User)
-    actor, found = request.user, access.membership(request.user, project, Role.LEAD).project
+    here = entered(request)
+    actor, found = here.person, here.membership.project
     kind = request.POST.get("kind", "")
 
     def ask() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 
 from labeling.models import Kind
@@ -10,8 +9,5 @@ from labeling.pages.words import DEMONSTRATE
 from labeling.pages.work import work_page
 
 
-@login_required
 def demonstrate(request: HttpRequest, project: str) -> HttpResponse:
-    return work_page(
-        request, project, kind=Kind.DEMONSTRATE, template="work/demonstrate.html", words=DEMONSTRATE
-    )
+    return work_page(request, kind=Kind.DEMONSTRATE, template="work/demonstrate.html", words=DEMONSTRATE)

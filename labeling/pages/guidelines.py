@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 
-from labeling import access
-from labeling.models import Rubric, User
+from labeling.doors import entered
+from labeling.models import Rubric
 from labeling.pages.markdown import markdown
 
 
-@login_required
 def guidelines(request: HttpRequest, project: str) -> HttpResponse:
     """The guidelines, and the flags of the rubric that is asked now."""
-    assert isinstance(request.user, User)
-    membership = access.membership(request.user, project)
+    membership = entered(request).membership
     rubric = Rubric.objects.filter(project=membership.project).order_by("-version").first()
     language = get_language() or "en"
     flags = [

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_POST
 
 from labeling.actions import preferences
 from labeling.actions.errors import BadInput
+from labeling.doors import entered
 from labeling.models import User
 
 A_YEAR = 365 * 24 * 3600
@@ -44,11 +44,9 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
 
-@login_required
 def change_password(request: HttpRequest) -> HttpResponse:
     """Choose a password; who holds a one-time password has just typed it and is not asked again."""
-    user = request.user
-    assert isinstance(user, User)
+    user = entered(request).person
     form_class = SetPasswordForm if user.must_change_password else PasswordChangeForm
     form = form_class(user, request.POST or None, label_suffix="")
     if form.is_valid():

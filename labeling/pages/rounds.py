@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,9 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access
 from labeling.actions import gates, loop
-from labeling.models import DatasetVersion, Project, Role, Round, RoundStep, StepName, Trigger, User
+from labeling.doors import entered
+from labeling.models import DatasetVersion, Project, Round, RoundStep, StepName, Trigger
 from labeling.pages import runs
 from labeling.pages.facts import elapsed, facts
 from labeling.pages.moves import LIVE_SECONDS, move, render_page
@@ -60,22 +59,18 @@ class Walk:
     steps: list[Step]
 
 
-@login_required
 @require_GET
 def index(request: HttpRequest, project: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    membership = access.membership(request.user, project, Role.LEAD)
+    membership = entered(request).membership
     page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
     context = {"membership": membership, "page": page, "walks": [walk(each) for each in page.object_list]}
     return render(request, "rounds/index.html", context)
 
 
-@login_required
 @require_GET
 def show(request: HttpRequest, round: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    project = access.round_(request.user, round).project
-    membership = access.membership(request.user, project.public_id, Role.LEAD)
+    membership = entered(request).membership
+    project = membership.project
     found = of_project(project).get(public_id=round)
     frozen = {version.public_id: version for version in _frozen(found)}
     context: dict[str, Any] = {
@@ -90,11 +85,10 @@ def show(request: HttpRequest, round: str) -> HttpResponse:
     return render_page(request, "rounds/round.html", context)
 
 
-@login_required
 @require_POST
 def start(request: HttpRequest, project: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    actor, found = request.user, access.membership(request.user, project, Role.LEAD).project
+    here = entered(request)
+    actor, found = here.person, here.membership.project
     move(
         request,
         lambda: loop.start_round(found, Trigger.MANUAL, actor=actor),
@@ -103,20 +97,18 @@ def start(request: HttpRequest, project: str) -> HttpResponse:
     return redirect("dashboard", found.public_id)
 
 
-@login_required
 @require_POST
 def stop(request: HttpRequest, round: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    actor, found = request.user, access.round_(request.user, round)
+    here = entered(request)
+    actor, found = here.person, here.the(Round)
     move(request, lambda: loop.stop_round(found, actor), _("The round is stopped."))
     return redirect("round", found.public_id)
 
 
-@login_required
 @require_POST
 def override(request: HttpRequest, round: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    actor, found = request.user, access.round_(request.user, round)
+    here = entered(request)
+    actor, found = here.person, here.the(Round)
     reason = request.POST.get("reason", "")
     move(
         request,

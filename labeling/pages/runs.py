@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import QuerySet
@@ -17,9 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access
 from labeling.actions import runs
-from labeling.models import Project, Role, Run, RunInput, RunStage, User
+from labeling.doors import entered
+from labeling.models import Project, Run, RunInput, RunStage
 from labeling.pages.charts import Chart, Point, Series, sparkline
 from labeling.pages.facts import clock, elapsed, facts, word
 from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, move, render_page
@@ -56,22 +55,18 @@ class Row:
     latest: str
 
 
-@login_required
 @require_GET
 def index(request: HttpRequest, project: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    membership = access.membership(request.user, project, Role.LEAD)
+    membership = entered(request).membership
     page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
     context = {"membership": membership, "page": page, "runs": rows(page.object_list)}
     return render(request, "runs/index.html", context)
 
 
-@login_required
 @require_GET
 def show(request: HttpRequest, run: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    found = access.run(request.user, run)
-    membership = access.membership(request.user, found.project.public_id, Role.LEAD)
+    here = entered(request)
+    found, membership = here.the(Run), here.membership
     curves = curves_of([found.pk], metric_names(found.pk), CHART_POINTS).get(found.pk, {})
     model = getattr(found, "model_version", None)
     context = {
@@ -92,11 +87,10 @@ def show(request: HttpRequest, run: str) -> HttpResponse:
     return render_page(request, "runs/run.html", context)
 
 
-@login_required
 @require_POST
 def stop(request: HttpRequest, run: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    actor, found = request.user, access.run(request.user, run)
+    here = entered(request)
+    actor, found = here.person, here.the(Run)
     move(request, lambda: runs.request_stop(found, actor), _("The run is being stopped."))
     return redirect("run", run)
 

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
-from labeling import access
 from labeling.actions import queue
 from labeling.api.assignments import payload
-from labeling.models import Kind, User
+from labeling.doors import entered
+from labeling.models import Kind
 
 SKIP_REASONS: dict[str, Promise] = {
     "unclear": _("I do not understand what is asked"),
@@ -30,13 +30,9 @@ SKIP_REASONS: dict[str, Promise] = {
 
 @never_cache
 @ensure_csrf_cookie
-def work_page(
-    request: HttpRequest, project: str, *, kind: Kind, template: str, words: dict[str, Promise]
-) -> HttpResponse:
+def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise]) -> HttpResponse:
     """The page with its first item claimed, so that it can be read before any script has run."""
-    user = request.user
-    assert isinstance(user, User)
-    membership = access.membership(user, project)
+    membership = entered(request).membership
     claimed = queue.claim(membership, kind)
     assignment = payload(claimed) if claimed else None
     context: dict[str, Any] = {
@@ -46,7 +42,7 @@ def work_page(
         "script": f"js/{kind.value}.js",
         "words": {key: str(text) for key, text in words.items()},
         "config": {
-            "user": user.public_id,
+            "user": membership.user.public_id,
             "project": membership.project.public_id,
             "kind": kind.value,
             "csrf_cookie": settings.CSRF_COOKIE_NAME,

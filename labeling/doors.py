@@ -1,0 +1,190 @@
+"""Who may come in where: one line for each address of the pages, the API and the operators' site.
+
+    anyone     nobody need be signed in
+    person     everybody who is signed in
+    own        the object that the address names belongs to the signed-in person
+    labeler, reviewer, lead    that role, or a higher one, in the project of the object that it names
+    operator   `is_staff`; Django's admin looks closer by itself
+
+`enter` is called once for each request before its view: for pages by `DoorMiddleware`, for the API by the
+permission class `MayEnter`. The view takes what was found there, and looks nothing up by an address of its
+own. An address without a line is shut, and a test fails until it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext as _
+
+from labeling import access
+from labeling.models import Membership, Role, User
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Door:
+    """One line of the table. `noun` is the keyword of the address that names an object."""
+
+    who: str
+    noun: str = ""
+    role: Role | None = None
+
+
+ANYONE, PERSON, OPERATOR = Door("anyone"), Door("person"), Door("operator")
+
+
+def own(noun: str) -> Door:
+    return Door("own", noun)
+
+
+def labeler(noun: str = "project") -> Door:
+    return Door("labeler", noun, Role.LABELER)
+
+
+def lead(noun: str = "project") -> Door:
+    return Door("lead", noun, Role.LEAD)
+
+
+DOORS: dict[str, Door] = {
+    # --- people ---
+    "home": PERSON,
+    "sign-in": ANYONE,
+    "sign-out": ANYONE,
+    "change-password": PERSON,
+    "set-preferences": ANYONE,
+    # --- labelers' work ---
+    "rank": labeler(),
+    "demonstrate": labeler(),
+    "guidelines": labeler(),
+    "api:projects": PERSON,
+    "api:next": labeler(),
+    "api:show": own("assignment"),
+    "api:renew": own("assignment"),
+    "api:draft": own("assignment"),
+    "api:release": own("assignment"),
+    "api:skip": own("assignment"),
+    "api:submit-ranking": own("assignment"),
+    "api:submit-demonstration": own("assignment"),
+    "api:revise-ranking": own("ranking"),
+    "api:revise-demonstration": own("demonstration"),
+    # --- leads' pages ---
+    "dashboard": lead(),
+    "runs": lead(),
+    "datasets": lead(),
+    "rounds": lead(),
+    "freeze": lead(),
+    "start-round": lead(),
+    "run": lead("run"),
+    "stop-run": lead("run"),
+    "dataset": lead("dataset"),
+    "download-dataset": lead("dataset"),
+    "round": lead("round"),
+    "stop-round": lead("round"),
+    "override-gate": lead("round"),
+    # --- operators; signing in to the admin leads to our own page ---
+    "admin:login": ANYONE,
+    "admin:": OPERATOR,
+}
+
+FINDERS: Mapping[str, Callable[[User, Any], Any]] = {
+    "assignment": access.assignment,
+    "ranking": access.own_ranking,
+    "demonstration": access.own_demonstration,
+    "run": access.run,
+    "round": access.round_,
+    "dataset": access.dataset,
+}
+"""How the object that a keyword names is found; a project is found with the membership."""
+
+
+@dataclass(frozen=True)
+class Entered:
+    """Who came in, and to what: the object that the address names, and the membership in its project."""
+
+    user: User | AnonymousUser
+    found: Any = None
+    in_project: Membership | None = None
+
+    @property
+    def person(self) -> User:
+        assert isinstance(self.user, User)
+        return self.user
+
+    @property
+    def membership(self) -> Membership:
+        assert self.in_project is not None
+        return self.in_project
+
+    def the(self, kind: type[Found]) -> Found:
+        """The object that the address names."""
+        assert isinstance(self.found, kind)
+        return self.found
+
+
+class NotSignedIn(Exception):
+    """Only a person may pass here."""
+
+
+def door(name: str) -> Door | None:
+    """The line of a view; a whole namespace may share one."""
+    return DOORS.get(name) or DOORS.get(name.partition(":")[0] + ":")
+
+
+def enter(user: User | AnonymousUser, name: str, keywords: Mapping[str, Any]) -> Entered:
+    """Let a user through the door of this name. Raises NotSignedIn, PermissionDenied or Http404."""
+    found = door(name)
+    if found is None:
+        raise PermissionDenied(_("This address is shut."))
+    if found.who == "anyone":
+        return Entered(user)
+    if not isinstance(user, User):
+        raise NotSignedIn
+    if found.who == "operator" and not user.is_staff:
+        raise PermissionDenied(_("These pages are for the operators of this installation."))
+    if not found.noun:
+        return Entered(user)
+    given = keywords[found.noun]
+    if found.noun == "project":
+        assert found.role is not None
+        return Entered(user, in_project=access.membership(user, given, found.role))
+    thing = FINDERS[found.noun](user, given)
+    if found.role is None:
+        return Entered(user, thing)
+    return Entered(user, thing, access.membership(user, thing.project.public_id, found.role))
+
+
+def entered(request: HttpRequest) -> Entered:
+    """What `enter` found for this request."""
+    found: Entered = request.entered  # type: ignore[attr-defined]
+    return found
+
+
+class DoorMiddleware:
+    """Pages: who is not signed in goes to the sign-in page and comes back. The API has MayEnter."""
+
+    def __init__(self, handler: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.handler = handler
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.handler(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, arguments: Any, keywords: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        assert request.resolver_match is not None
+        name = request.resolver_match.view_name
+        if name.startswith("api:"):
+            return None
+        try:
+            request.entered = enter(request.user, name, keywords)  # type: ignore[attr-defined]
+        except NotSignedIn:
+            return redirect_to_login(request.get_full_path())
+        return None

@@ -1,0 +1,156 @@
+"""Every address × every role × one's own and other people's objects, by the one table in doors.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from labeling.actions import datasets, demonstrations, loop, queue, rankings
+from labeling.api.base import View
+from labeling.doors import DOORS
+from labeling.models import Kind, LoopPolicy, Role, Trigger, User
+from tests import build, learn
+from tests.pages import world
+
+pytestmark = pytest.mark.django_db
+
+ROLES = [Role.LABELER, Role.REVIEWER, Role.LEAD]
+
+
+def addresses(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from addresses(pattern.url_patterns, inner)
+        else:
+            yield f"{namespace}{pattern.name}", pattern
+
+
+ADDRESSES = dict(addresses(get_resolver().url_patterns))
+OURS = sorted(name for name in ADDRESSES if not name.startswith("admin:"))
+
+
+@pytest.fixture
+def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
+    """By noun, the public id of an object of the project, for addresses to name; `by` says whose it is."""
+    settings.ARTIFACTS = tmp_path / "artifacts"
+    project = build.project("ours")
+    LoopPolicy.objects.create(project=project)
+    build.project("theirs")
+    ann = build.member(project, "ann")
+    build.rank_items(project, 1)
+    build.demonstrate_items(project, 2)
+    held = queue.claim(ann, Kind.RANK)
+    assert held is not None
+    ranking = rankings.submit(held, build.answer(held), build.key()).answer
+    write = queue.claim(ann, Kind.DEMONSTRATE)
+    assert write is not None
+    written = demonstrations.submit(write, {"text": "so"}, build.key()).answer
+    writing = queue.claim(ann, Kind.DEMONSTRATE)
+    build.rank_items(project, 1)
+    ranking_now = queue.claim(ann, Kind.RANK)
+    assert writing is not None
+    assert ranking_now is not None
+    learn.imported(project, 3)
+    version = datasets.freeze(project, "sft")
+    run = world.waiting("sft", {"dataset.jsonl": version})
+    round = loop.start_round(project, Trigger.MANUAL)
+    return {
+        "project": project.public_id,
+        "assignment": str(ranking_now.token),
+        "assignment to demonstrate": str(writing.token),
+        "ranking": ranking.public_id,
+        "demonstration": written.public_id,
+        "dataset": version.public_id,
+        "run": run.public_id,
+        "round": round.public_id,
+    }  # type: ignore[dict-item]
+
+
+def people() -> dict[str, Client]:
+    """A member in each role, the lead of another project, an operator who is no member, and nobody."""
+    from labeling.models import Project
+
+    ours, theirs = Project.objects.get(slug="ours"), Project.objects.get(slug="theirs")
+    found = {str(role): build.member(ours, f"a {role}", role).user for role in ROLES}
+    found["stranger"] = build.member(theirs, "a stranger", Role.LEAD).user
+    found["operator"] = User.objects.create(username="an operator", is_staff=True)
+    former = build.member(ours, "a former lead", Role.LEAD)
+    former.is_active = False
+    former.save()
+    found["former lead"] = former.user
+    found["owner"] = User.objects.get(username="ann")
+    return {"nobody": Client(), **{name: world.signed_in(user) for name, user in found.items()}}
+
+
+def expected(name: str, who: str) -> set[int]:
+    """The statuses with which this person is refused; empty where they may enter."""
+    door = DOORS[name]
+    if door.who == "anyone":
+        return set()
+    if who == "nobody":
+        return {401, 403} if name.startswith("api:") else {302}
+    if door.who == "person":
+        return set()
+    if door.who == "own":
+        return set() if who == "owner" else {404}
+    role = Role.LABELER if who == "owner" else who
+    if role not in ROLES:
+        return {404}
+    assert door.role is not None
+    return set() if ROLES.index(Role(role)) >= ROLES.index(door.role) else {403}
+
+
+def test_every_address_has_a_line_and_every_line_an_address():
+    assert [name for name in OURS if name not in DOORS] == []
+    assert [name for name in DOORS if name not in ADDRESSES and name != "admin:"] == []
+
+
+def test_every_view_of_the_api_asks_the_door():
+    views = [ADDRESSES[name].callback.cls for name in OURS if name.startswith("api:")]
+    assert all(
+        issubclass(view, View) and view.permission_classes == View.permission_classes for view in views
+    )
+
+
+def test_an_address_without_a_line_is_shut(monkeypatch):
+    monkeypatch.delitem(DOORS, "home")
+    assert world.signed_in(User.objects.create(username="ann")).get("/").status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_address_lets_in_whom_its_line_names_and_nobody_else(objects):
+    everybody = people()
+    wrong = []
+    for name in [name for name in OURS if name != "sign-out"]:  # which would end the walk
+        noun = "assignment to demonstrate" if name == "api:submit-demonstration" else DOORS[name].noun
+        address = reverse(name, kwargs={DOORS[name].noun: objects[noun]} if noun else {})
+        for who, client in everybody.items():
+            for answer in (client.get(address), client.post(address, content_type="application/json")):
+                status = answer.status_code
+                to_sign_in = status == 302 and answer["Location"].startswith("/sign-in/?next=")
+                wanted = expected(name, who)
+                if status not in wanted if wanted else status in (401, 403, 404) or to_sign_in:
+                    wrong.append((name, who, answer.request["REQUEST_METHOD"], status))
+    assert wrong == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_operators_site_is_for_operators(objects):
+    everybody = people()
+    names = [name for name in ADDRESSES if name.startswith("admin:") and name != "admin:None"]
+    assert len(names) > 50
+    wrong = []
+    for name in names:
+        place = "labeling" if name == "admin:app_list" else "1"
+        address = reverse(name, args=[place] * ADDRESSES[name].pattern.regex.groups)
+        for who in ("nobody", "lead", "former lead", "stranger"):
+            answer = everybody[who].get(address)
+            signs_in = answer.status_code == 302 and answer["Location"].startswith("/sign-in/?next=")
+            if answer.status_code != 403 and not signs_in:
+                wrong.append((name, who, answer.status_code))
+    assert wrong == []
