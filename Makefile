@@ -17,8 +17,8 @@ help: ## list the commands
 run: installed ## install, start everything, print the address; Ctrl-C stops it
 	@$(RUN) -m labeling.supervisor
 
-loop: installed ## one whole round, unattended, on a fresh state; SHUFFLE=1 is the control
-	@$(RUN) -m labeling.demo.loop $(if $(SHUFFLE),--shuffle)
+loop: installed ## one whole round, unattended, on a fresh state; SEED=1, SHUFFLE=1 (adds the control)
+	@$(RUN) -m labeling.demo.loop $(if $(SEED),--seed $(SEED)) $(if $(SHUFFLE),--shuffle)
 
 test: installed-tests ## every test, those in Chromium included
 	@$(RUN) -m pytest
