@@ -9,13 +9,19 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick lint loop clean installed installed-tests
+.PHONY: help run backup restore test test-quick lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 run: installed ## install, start everything, print the address; Ctrl-C stops it
 	@$(RUN) -m labeling.supervisor
+
+backup: installed ## back up database and artifacts, also while it runs: make backup TO=folder
+	@$(RUN) -m labeling.supervisor manage backup $(abspath $(or $(TO),$(error TO=folder says where)))
+
+restore: installed ## bring a backup back into a new state: make restore FROM=folder
+	@$(RUN) -m labeling.supervisor manage restore $(abspath $(or $(FROM),$(error FROM=folder says what)))
 
 loop: installed ## one whole round, unattended, on a fresh state; SHUFFLE=1 is the control
 	@$(RUN) -m labeling.demo.loop $(if $(SHUFFLE),--shuffle)

@@ -21,10 +21,9 @@ class Room:
     free: int
 
     def __str__(self) -> str:
-        return _("The disk is filling up: %(free)s GB of %(total)s GB are free at %(place)s.") % {
+        return _("The disk is filling up: %(free)s GB of %(total)s GB are free.") % {
             "free": f"{self.free / GIGABYTE:,.1f}",
             "total": f"{self.total / GIGABYTE:,.0f}",
-            "place": self.place,
         }
 
     @property

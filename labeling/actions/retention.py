@@ -70,8 +70,8 @@ def tick() -> None:
         return
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.touch()
-    for place in disk.filling_up():
-        log.warning("%s", place)
+    for room in disk.filling_up():
+        log.warning("%s (%s)", room, room.place)
     for gone in sweep():
         log.info("retention: deleted the %s %s", gone.what, gone.name)
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from labeling import access
-from labeling.actions import outlook
+from labeling.actions import disk, outlook
 from labeling.models import LoopPolicy, Project, Role, Round, Run, User
 from labeling.pages import datasets, figures, rounds, runs
 from labeling.pages.facts import DATASET_KINDS
@@ -41,6 +41,7 @@ def _context(project: Project, *, fresh: bool) -> dict[str, Any]:
     is_open = current is not None and current.round.state in Round.OPEN
     return {
         "project": project,
+        "disk": disk.filling_up(),
         "policy": policy,
         "counts": counts,
         "written": figures.written(counts),
