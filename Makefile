@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run backup restore test test-quick lint loop clean installed installed-tests
+.PHONY: help run backup restore bench-web test test-quick lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,9 @@ restore: installed ## bring a backup back into a new state: make restore FROM=fo
 
 loop: installed ## one whole round, unattended, on a fresh state; SHUFFLE=1 is the control
 	@$(RUN) -m labeling.demo.loop $(if $(SHUFFLE),--shuffle)
+
+bench-web: installed ## a web process: seconds to its first answer, memory after 200 pages
+	@$(RUN) -m benchmarks.web
 
 test: installed-tests ## every test, those in Chromium included
 	@$(RUN) -m pytest
