@@ -26,7 +26,8 @@ def old_cluster(state: Path) -> Path:
     """A cluster of the old version with something in it; its data folder."""
     state.mkdir()
     old = Postgres(state, environment(), durable=False, major=OLD)
-    old.create()
+    # As releases with that version made them: it had no locales of its own yet.
+    old._run("initdb", "-D", old.data, "--auth-local=trust", "-U", "rankloop", "-E", "UTF8", "--locale=C")
     try:
         old.start()
         old.create_database()

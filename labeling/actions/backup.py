@@ -222,7 +222,7 @@ def run_client(command: list[str | Path], telling: str, say: Say) -> None:
     for line in process.stderr:
         last = [*last, line.rstrip()][-5:]
         if telling in line:
-            say(f"  {line.rstrip().rpartition(telling)[2].strip()}")
+            say("  " + line.rpartition(telling)[2].strip(' "\n'))
     if process.wait() != 0:
         raise BackupError(f"{Path(command[0]).name} failed:\n" + "\n".join(last))
 
