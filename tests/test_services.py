@@ -326,9 +326,11 @@ def test_the_units_commands_and_environment_bring_everything_up(installed, tmp_p
     assert {path.name for path in (tmp_path / "state").iterdir()} <= {"artifacts", "runs", "static"}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_without_its_database_the_web_says_that_it_is_not_well(client, monkeypatch):
     from django.db import connection
 
-    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    assert client.get(HEALTH).status_code == 200
     connection.close()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
     assert client.get(HEALTH).status_code == 503
