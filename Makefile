@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick lint loop clean installed installed-tests
+.PHONY: help run backup restore bench-web test test-quick lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -17,8 +17,17 @@ help: ## list the commands
 run: installed ## install, start everything, print the address; Ctrl-C stops it
 	@$(RUN) -m labeling.supervisor
 
+backup: installed ## back up database and artifacts, also while it runs: make backup TO=folder
+	@$(RUN) -m labeling.supervisor manage backup $(abspath $(or $(TO),$(error TO=folder says where)))
+
+restore: installed ## bring a backup back into a new state: make restore FROM=folder
+	@$(RUN) -m labeling.supervisor manage restore $(abspath $(or $(FROM),$(error FROM=folder says what)))
+
 loop: installed ## one whole round, unattended, on a fresh state; SEED=1, SHUFFLE=1 (adds the control)
 	@$(RUN) -m labeling.demo.loop $(if $(SEED),--seed $(SEED)) $(if $(SHUFFLE),--shuffle)
+
+bench-web: installed ## a web process: seconds to its first answer, memory after 200 pages
+	@$(RUN) -m benchmarks.web
 
 test: installed-tests ## every test, those in Chromium included
 	@$(RUN) -m pytest

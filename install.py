@@ -1,6 +1,7 @@
 """Make the virtual environment and install what requirements.txt names. Standard library only.
 
-`python3 install.py` installs what running needs, `python3 install.py --tests` the tests' part as well.
+`python3 install.py` installs what running needs, `python3 install.py --tests` the tests' part as well, and
+`python3 install.py --without-training` leaves torch and its kin out: for a host that only serves the web.
 What was installed is kept as a digest in the environment, so that a second call has nothing to do.
 
 torch goes first and alone, by pip: set TORCH_INDEX_URL to take it from an index of its own (PyTorch's
@@ -19,13 +20,13 @@ ROOT = Path(__file__).resolve().parent
 VENV = Path(environ.get("VENV") or ROOT / ".venv")
 PYTHON = VENV / "bin" / "python"
 UV = "uv~=0.13.9"
-TESTS = re.compile(r"^# tests:.*?^# end of tests$\n?", re.DOTALL | re.MULTILINE)
 
 
-def main(with_tests: bool) -> None:
+def main(wanted: str) -> None:
+    """Install a part of the requirements: `web`, `run` or `tests`, each with what is in those before it."""
     everything = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    parts = {"run": TESTS.sub("", everything), "tests": everything}
-    wanted = "tests" if with_tests else "run"
+    run_part = without("tests", everything)
+    parts = {"web": without("training", run_part), "run": run_part, "tests": everything}
     if stamp(wanted).exists() and stamp(wanted).read_text(encoding="ascii") == digest(parts[wanted]):
         return
     print(f"Installing into {VENV}; the first time takes some minutes", flush=True)
@@ -36,12 +37,17 @@ def main(with_tests: bool) -> None:
     listed.write_text(parts[wanted], encoding="utf-8")
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     index = environ.get("TORCH_INDEX_URL")
-    for torch in re.findall(r"^torch==\S+", everything, re.MULTILINE):
+    for torch in re.findall(r"^torch==\S+", parts[wanted], re.MULTILINE):
         run([*pip, "--no-deps", *(["--index-url", index] if index else []), torch])
     run([*pip, UV])
     run([PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON, "-r", listed])
-    for part in {"run", wanted}:
+    for part in list(parts)[: list(parts).index(wanted) + 1]:
         stamp(part).write_text(digest(parts[part]), encoding="ascii")
+
+
+def without(part: str, requirements: str) -> str:
+    marked = rf"^# {part}:.*?^# end of {part}$\n?"
+    return re.sub(marked, "", requirements, flags=re.DOTALL | re.MULTILINE)
 
 
 def stamp(part: str) -> Path:
@@ -61,4 +67,5 @@ def run(command: "list[Any]", hint: str = "") -> None:
 if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036 - the very case this line is for
         sys.exit(f"Rankloop needs Python 3.11 or later; {sys.executable} is {sys.version.split()[0]}.")
-    main("--tests" in sys.argv[1:])
+    options = {"--tests": "tests", "--without-training": "web"}
+    main(next((options[word] for word in sys.argv[1:] if word in options), "run"))

@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 from labeling import models as nouns
-from labeling.actions import audit, people, projects
+from labeling.actions import audit, disk, people, projects
 from labeling.actions.errors import BadInput
 from labeling.models import LoopPolicy, Membership, Project, User
 
@@ -45,6 +45,12 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         loosened: View = csp_replace(CSP)(super().admin_view(view, cacheable))
         return loosened
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        for room in disk.filling_up():
+            messages.warning(request, f"{room} {room.place}")
+        page: HttpResponse = super().index(request, extra_context)
+        return page
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.user.is_authenticated and not self.has_permission(request):

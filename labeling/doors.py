@@ -60,6 +60,7 @@ DOORS: dict[str, Door] = {
     "sign-out": ANYONE,
     "change-password": PERSON,
     "set-preferences": ANYONE,
+    "health": ANYONE,
     # --- labelers' work ---
     "rank": labeler(),
     "demonstrate": labeler(),

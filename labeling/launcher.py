@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 from django import db
 from django.conf import settings
 
-from labeling.actions import artifacts, datasets, runs
+from labeling.actions import artifacts, datasets, disk, runs
 from labeling.supervisor.processes import die_with, kill_group
 from training import contracts
 from training.contracts import ContractError, RunConfig, RunError, RunResult
@@ -84,10 +84,14 @@ def execute(run_id: int, stopping: threading.Event | None = None) -> bool:
     """Claim a waiting run and see it through; False if it was not there to be claimed.
 
     Returns when the run is completed, failed, stopped, given back (once `stopping` is set), or lost to
-    another worker. A worker that is already stopping claims nothing.
+    another worker. A worker that is already stopping claims nothing, nor does one without room on its disk.
     """
     stopping = stopping or threading.Event()
     if stopping.is_set():
+        return False
+    if reason := disk.no_room():
+        log.warning("run %d: %s", run_id, reason)
+        runs.put_off(run_id, reason)
         return False
     claimed_at = time.monotonic()
     claim = runs.claim(run_id)

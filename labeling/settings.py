@@ -1,7 +1,9 @@
 """All settings, from the environment, in one file.
 
 Variables: DATABASE_URL, REDIS_URL, RANKLOOP_STATE, RANKLOOP_SECRET_KEY, RANKLOOP_HOSTS,
-RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS.
+RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS, RANKLOOP_ARTIFACTS,
+RANKLOOP_KEEP_RUN_FOLDERS_DAYS, RANKLOOP_DISK_WARN_PERCENT, RANKLOOP_DISK_WARN_MB, RANKLOOP_DISK_FLOOR_MB,
+DATABASE_PASSWORD, REDIS_PASSWORD. NAME_FILE names a file that holds the value of NAME (environment.py).
 """
 
 from __future__ import annotations
@@ -107,8 +109,16 @@ RUN_LEASE_SECONDS = environment.integer("RANKLOOP_RUN_LEASE", 60)
 # {"small": {"kind": "hub", "name": "organisation/model"}, "ours": {"kind": "folder", "name": "/models/ours"}}
 BASE_MODELS = {
     "tiny": {"kind": "tiny", "hidden_size": 64, "layers": 6, "heads": 4},
-    **json.loads(environment.text("RANKLOOP_MODELS", "{}")),
+    **json.loads(environment.text("RANKLOOP_MODELS") or "{}"),
 }
+
+# --- disk ------------------------------------------------------------------------------------------
+
+KEEP_RUN_FOLDERS_DAYS = environment.integer("RANKLOOP_KEEP_RUN_FOLDERS_DAYS", 14)
+# People are warned below the larger of the two; below the floor no run begins.
+DISK_WARN_SHARE = environment.integer("RANKLOOP_DISK_WARN_PERCENT", 5) / 100
+DISK_WARN_BYTES = environment.integer("RANKLOOP_DISK_WARN_MB", 2000) * 10**6
+DISK_FLOOR_BYTES = environment.integer("RANKLOOP_DISK_FLOOR_MB", 500) * 10**6
 
 # --- people ----------------------------------------------------------------------------------------
 

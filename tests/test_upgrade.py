@@ -1,0 +1,113 @@
+"""A state folder whose cluster an older PostgreSQL has written, met by a release with a newer one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from labeling.supervisor import Stack, StackError, programs, upgrade
+from labeling.supervisor.postgres import VERSION, Postgres
+
+OLD = "16"
+
+pytestmark = pytest.mark.slow
+
+
+def environment() -> dict[str, str]:
+    return {
+        n: v for n, v in os.environ.items() if n not in ("DATABASE_URL", "REDIS_URL") and "RANKLOOP" not in n
+    }
+
+
+def old_cluster(state: Path) -> Path:
+    """A cluster of the old version with something in it; its data folder."""
+    state.mkdir()
+    old = Postgres(state, environment(), durable=False, major=OLD)
+    # As releases with that version made them: it had no locales of its own yet.
+    old._run("initdb", "-D", old.data, "--auth-local=trust", "-U", "rankloop", "-E", "UTF8", "--locale=C")
+    try:
+        old.start()
+        old.create_database()
+        with psycopg.connect(old.url) as connection:
+            connection.execute(
+                "CREATE TABLE kept AS SELECT n, 'text ' || n AS t FROM generate_series(1, 5000) n"
+            )
+            connection.execute("CREATE INDEX ON kept (t)")
+    finally:
+        old.process.stop()
+    return old.data
+
+
+def start(state: Path) -> tuple[list[str], tuple[object, ...] | None, str]:
+    """Start the servers; what was said, what is in the table, and the server's version."""
+    said: list[str] = []
+    servers = Stack(state, durable=False, environment=environment(), say=said.append)
+    with servers as stack, psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+        counted = connection.execute("SELECT count(*), max(t) FROM kept").fetchone()
+        row = connection.execute("SHOW server_version").fetchone()
+    assert row is not None
+    return said, counted, row[0].partition(".")[0]
+
+
+@pytest.fixture
+def installed() -> None:
+    try:
+        programs.server(int(OLD))
+    except programs.ProgramMissing as error:
+        pytest.skip(f"{error}: the package no longer brings an older version to upgrade from")
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_old_cluster_is_dumped_and_restored_at_the_start_and_kept(tmp_path):
+    data = old_cluster(tmp_path / "state")
+    said, counted, version = start(tmp_path / "state")
+    assert (counted, version) == ((5000, "text 999"), VERSION)
+    assert any(f"from PostgreSQL {OLD} to {VERSION}" in line for line in said)
+    assert (data.with_name(f"data.{OLD}") / "PG_VERSION").read_text().strip() == OLD
+    said, counted, version = start(tmp_path / "state")
+    assert (counted, version) == ((5000, "text 999"), VERSION)
+    assert not any("Upgrading" in line for line in said)
+    left = sorted(path.name for path in data.parent.iterdir())
+    assert left == ["data", f"data.{OLD}", "socket"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_upgrade_that_was_cut_off_goes_on_or_starts_over(tmp_path):
+    data = old_cluster(tmp_path / "state")
+    # Cut off while it restored: half a new cluster and half a dump lie about.
+    for name in ("data.new", "data.upgraded"):
+        data.with_name(name).mkdir()
+        (data.with_name(name) / "PG_VERSION").write_text(VERSION)
+    data.with_name("upgrade.dump").write_bytes(b"half")
+    assert start(tmp_path / "state")[1:] == ((5000, "text 999"), VERSION)
+    # Cut off between the two last renames.
+    data.replace(data.with_name("data.upgraded"))
+    assert start(tmp_path / "state")[1:] == ((5000, "text 999"), VERSION)
+
+
+def test_where_the_old_programs_are_missing_the_two_commands_are_named(tmp_path):
+    data = tmp_path / "state" / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("11\n")
+    with pytest.raises(StackError, match="make backup TO=") as refused:
+        start(tmp_path / "state")
+    assert "make restore FROM=" in str(refused.value)
+    assert (data / "PG_VERSION").read_text() == "11\n"
+
+
+def test_a_cluster_of_a_newer_version_is_left_alone(tmp_path):
+    data = tmp_path / "state" / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("99\n")
+    with pytest.raises(StackError, match="take a newer release"):
+        start(tmp_path / "state")
+
+
+def test_both_commands_that_the_message_names_exist():
+    makefile = (Path(upgrade.__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    for name in ("backup", "restore"):
+        assert f"make {name} " in upgrade.BY_HAND
+        assert f"\n{name}: installed" in makefile
