@@ -79,16 +79,16 @@ def invitation(user: User, public_id: str) -> Invitation:
     return _first(Invitation.objects.select_related("project").filter(public_id=public_id))
 
 
-def member(project: Project, person: str) -> Membership:
-    """A person's membership, ended or not, for a lead of the project. Raises Http404."""
+def member(project: Project, person: str) -> Membership | None:
+    """A person's membership, ended or not, for a lead of the project."""
     found = Membership.objects.select_related("project", "user")
-    return _first(found.filter(project=project, user__public_id=person))
+    return found.filter(project=project, user__public_id=person).first()
 
 
 def has_second_factor(user: User) -> bool:
     """Whether signing in to this account takes more than a password. Recovery codes are no factor alone."""
     factors = Authenticator.objects.filter(user=user)
-    return factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists()
+    return bool(factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists())
 
 
 def projects(user: User) -> list[Membership]:

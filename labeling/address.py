@@ -16,7 +16,7 @@ IPV6_PREFIX = 64
 
 
 def client_address(request: HttpRequest) -> str:
-    """The client's address in its canonical form, an IPv6 address as its /64 network; `-` if there is none."""
+    """The client's address in its canonical form, an IPv6 address as its /64; `-` if there is none."""
     hops = [request.META.get("REMOTE_ADDR", "")]
     hops += reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(","))
     nearest = "-"

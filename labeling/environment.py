@@ -123,7 +123,9 @@ def email(name: str) -> dict[str, Any]:
     except ValueError:
         raise BadEnvironment(f"{name}: the port is no number") from None
     if parts.scheme not in ports or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise BadEnvironment(f"{name}: expected smtps://user:password@host:port, smtp+starttls://… or smtp://…")
+        raise BadEnvironment(
+            f"{name}: expected smtps://user:password@host:port, smtp+starttls://… or smtp://…"
+        )
     sender = text("RANKLOOP_EMAIL_FROM")
     if "@" not in sender:
         raise BadEnvironment("RANKLOOP_EMAIL_FROM is wanted: the address that e-mail comes from")

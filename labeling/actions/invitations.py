@@ -109,9 +109,7 @@ def accept(token: str, user: User) -> Membership:
     membership = projects.add_member(
         invitation.project, user, invitation.role, languages=invitation.languages, actor=user
     )
-    audit.record(
-        "invitation.accepted", project=invitation.project, actor=user, subject=invitation.public_id
-    )
+    audit.record("invitation.accepted", project=invitation.project, actor=user, subject=invitation.public_id)
     return membership
 
 
@@ -131,9 +129,7 @@ def revoke(invitation: Invitation, *, actor: User) -> None:
     )
     if not closed:
         raise NotNow(_("This invitation was used or revoked already."))
-    audit.record(
-        "invitation.revoked", project=invitation.project, actor=actor, subject=invitation.public_id
-    )
+    audit.record("invitation.revoked", project=invitation.project, actor=actor, subject=invitation.public_id)
 
 
 def digest(token: str) -> bytes:

@@ -47,9 +47,7 @@ def create_user(
 
 
 @transaction.atomic
-def create_person(
-    username: str, *, display_name: str = "", password: str | None, language: str = ""
-) -> User:
+def create_person(username: str, *, display_name: str = "", password: str | None, language: str = "") -> User:
     """An account that somebody makes for themselves, by an invitation or a provider of sign-in.
 
     `password` has passed the validators; None where a provider vouches for them. Raises BadInput if the name
@@ -65,7 +63,10 @@ def create_person(
 
 def free_name(wanted: str) -> str:
     """A username near to the wanted one that nobody has, in any case of its letters."""
-    stem = "".join(sign for sign in wanted.partition("@")[0] if sign.isalnum() or sign in "._-")[:100] or "person"
+    stem = (
+        "".join(sign for sign in wanted.partition("@")[0] if sign.isalnum() or sign in "._-")[:100]
+        or "person"
+    )
     name, number = stem, 2
     while User.objects.filter(username__iexact=name).exists():
         name, number = f"{stem}{number}", number + 1

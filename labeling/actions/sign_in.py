@@ -119,15 +119,16 @@ def _use_app_code(factor: Any, code: str) -> bool:
         return False
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE mfa_authenticator SET data = jsonb_set(data, '{last_counter}', to_jsonb(%(counter)s::bigint))"
+            "UPDATE mfa_authenticator"
+            " SET data = jsonb_set(data, '{last_counter}', to_jsonb(%(counter)s::bigint))"
             " WHERE id = %(id)s AND coalesce((data->>'last_counter')::bigint, 0) < %(counter)s",
             {"counter": counter, "id": factor.pk},
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def _counter_of(secret: str, code: str) -> int | None:
-    """The time step whose code this is: the present one or its neighbours, for clocks that differ a little."""
+    """The time step whose code this is: the present one or a neighbour, for clocks that differ a little."""
     now = int(time.time()) // CODE_SECONDS
     for counter in (now, now - 1, now + 1):
         if hmac.compare_digest(app_code(secret, counter).encode(), code.encode()):

@@ -28,7 +28,9 @@ class Factors(DefaultMFAAdapter):  # type: ignore[misc]
         try:
             return _box().decrypt(encrypted_text).decode()
         except InvalidToken:
-            log.error("A second factor was stored under another RANKLOOP_SECRET_KEY; an operator can remove it")
+            log.error(
+                "A second factor was stored under another RANKLOOP_SECRET_KEY; an operator can remove it"
+            )
             return base64.b32encode(secrets.token_bytes(20)).decode("ascii")
 
 

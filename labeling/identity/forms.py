@@ -63,7 +63,9 @@ class SignInForm(Plain):
     username = forms.CharField(
         label=_("Username or e-mail address"),
         max_length=254,
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "autofocus": True}
+        ),
     )
     password = password_field(_("Password"), "current-password")
 
@@ -155,7 +157,7 @@ class FirstCodeForm(Plain):
 
 
 class ForgottenPasswordForm(Plain, ResetPasswordForm):  # type: ignore[misc]
-    """The answer is the same whether or not an account has this address; only a verified one is written to."""
+    """The answer is the same whether or not an account has this address; only a verified one gets mail."""
 
     email = forms.EmailField(
         label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True})
@@ -164,9 +166,7 @@ class ForgottenPasswordForm(Plain, ResetPasswordForm):  # type: ignore[misc]
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()
         with at_the_form():
-            limits.take_all(
-                (RESETS_BY_ADDRESS, client_address(context.request)), (RESETS_OF_ONE, email)
-            )
+            limits.take_all((RESETS_BY_ADDRESS, client_address(context.request)), (RESETS_OF_ONE, email))
         known = EmailAddress.objects.filter(email=email, verified=True, user__is_active=True)
         self.users = [address.user for address in known.select_related("user")]
         return email
@@ -187,7 +187,9 @@ class NewPasswordForm(Plain, ResetPasswordKeyForm):  # type: ignore[misc]
 
 
 class EmailForm(Plain, AddEmailForm):  # type: ignore[misc]
-    email = forms.EmailField(label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = forms.EmailField(
+        label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
 
     def clean_email(self) -> str:
         with at_the_form():
@@ -239,7 +241,10 @@ class InviteForm(Plain):
     """What a lead says about whom they invite."""
 
     note = forms.CharField(
-        label=_("For whom"), max_length=120, required=False, help_text=_("A note for the leads of this project.")
+        label=_("For whom"),
+        max_length=120,
+        required=False,
+        help_text=_("A note for the leads of this project."),
     )
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.LABELER)
     languages = forms.CharField(
@@ -250,7 +255,9 @@ class InviteForm(Plain):
     )
     days = forms.IntegerField(label=_("Valid for days"), min_value=1, max_value=90, initial=14)
     email = forms.EmailField(
-        label=_("Send it to"), required=False, help_text=_("An e-mail address. The link is also shown to you.")
+        label=_("Send it to"),
+        required=False,
+        help_text=_("An e-mail address. The link is also shown to you."),
     )
 
     def clean_languages(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Sending e-mail beside the request.
 
-A page answers before its message is sent: how long the answer takes must not tell whether there is an account.
+A page answers before its message is sent: how long the answer takes must not tell whether there is an
+account.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class Providers(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, **more: Any) -> None:
         """Cancelled, refused, expired or tampered with: back to the door, with one sentence."""
-        messages.error(request, _("Signing in through %(name)s did not work. Try again.") % {"name": provider.name})
+        messages.error(
+            request, _("Signing in through %(name)s did not work. Try again.") % {"name": provider.name}
+        )
         raise ImmediateHttpResponse(redirect("account_login"))
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:

@@ -15,7 +15,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
@@ -87,7 +87,9 @@ class RecoveryCodes(ViewRecoveryCodesView):  # type: ignore[misc]
     template_name = "account/recovery_codes.html"
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponseBase:
-        if not Authenticator.objects.filter(user=request.user, type=Authenticator.Type.RECOVERY_CODES).exists():
+        if not Authenticator.objects.filter(
+            user=request.user, type=Authenticator.Type.RECOVERY_CODES
+        ).exists():
             return redirect(HOME)
         answer: HttpResponseBase = super().dispatch(request, *arguments, **keywords)
         answer["Cache-Control"] = "no-store"
@@ -114,6 +116,14 @@ class Email(allauth.EmailView):  # type: ignore[misc]
 
 class ConfirmEmail(allauth.ConfirmEmailView):  # type: ignore[misc]
     template_name = "account/confirm_email.html"
+
+    def post(self, *arguments: Any, **keywords: Any) -> HttpResponse:
+        try:
+            answer: HttpResponse = super().post(*arguments, **keywords)
+        except Http404:
+            self.object = None
+            answer = self.render_to_response(self.get_context_data(), status=410)
+        return answer
 
 
 @require_POST

@@ -75,12 +75,15 @@ def set_active(request: HttpRequest, project: str) -> HttpResponse:
     """End the membership of `person`, or start it again (`active=1`)."""
     lead, active = entered(request).membership, request.POST.get("active") == "1"
     found = access.member(lead.project, request.POST.get("person", ""))
-    done = _("%(name)s is a member again.") if active else _("%(name)s is no member any more.")
-    move(
-        request,
-        lambda: projects.set_active(found, active, actor=lead.user),
-        done % {"name": found.user.shown_name},
-    )
+    if found is None:
+        messages.error(request, _("There is no such member."))
+    else:
+        done = _("%(name)s is a member again.") if active else _("%(name)s is no member any more.")
+        move(
+            request,
+            lambda: projects.set_active(found, active, actor=lead.user),
+            done % {"name": found.user.shown_name},
+        )
     return redirect("people", lead.project.public_id)
 
 
@@ -96,7 +99,9 @@ def _page(
     if not settings.EMAIL:
         del form.fields["email"]
     members = Membership.objects.filter(project=membership.project).select_related("user")
-    page = Paginator(members.order_by("-is_active", "user__username"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(members.order_by("-is_active", "user__username"), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     now = timezone.now()
     made_before = Invitation.objects.filter(project=membership.project).select_related("accepted_by")
     listed = [(one, one.state(now)) for one in made_before.order_by("-pk")[:PER_PAGE]]

@@ -44,7 +44,9 @@ urlpatterns = [
     path("account/second-factor/", account.SecondFactorOn.as_view(), name="mfa_activate_totp"),
     path("account/second-factor/off/", account.SecondFactorOff.as_view(), name="mfa_deactivate_totp"),
     path("account/recovery-codes/", account.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
-    path("account/recovery-codes/new/", account.NewRecoveryCodes.as_view(), name="mfa_generate_recovery_codes"),
+    path(
+        "account/recovery-codes/new/", account.NewRecoveryCodes.as_view(), name="mfa_generate_recovery_codes"
+    ),
     path("account/email/", account.Email.as_view(), name="account_email"),
     path("account/email/<str:key>/", account.ConfirmEmail.as_view(), name="account_confirm_email"),
     path("account/sessions/end", account.end_sessions, name="end-sessions"),
