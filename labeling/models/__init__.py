@@ -19,7 +19,7 @@ __all__ = [
     "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind", "DatasetRow",
     "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource", "Draft", "InputMode",
     "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership", "ModelKind", "ModelVersion",
-    "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role", "Round", "RoundStep", "Rubric",
-    "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "SignInAttempt", "Slot", "Split",
+    "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role", "Round", "RoundStep",
+    "Rubric", "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "SignInAttempt", "Slot", "Split",
     "StepName", "Trigger", "UseCase", "User",
 ]  # fmt: skip
