@@ -26,6 +26,12 @@ def nonce_of(verifier: str) -> str:
 class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     """Talks to the provider. Raises OAuth2Error where its word cannot be taken."""
 
+    @property
+    def basic_auth(self) -> bool:
+        """Discovery 1.0, section 3: a provider that names no way takes the secret by basic authentication."""
+        ways = self.openid_config.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        return "client_secret_post" not in ways
+
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
     ) -> dict[str, Any]:
