@@ -11,6 +11,7 @@ Everybody else is turned away.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -28,6 +29,8 @@ from django.utils.translation import gettext as _
 from labeling.actions import audit, invitations, people
 from labeling.actions.errors import ActionError
 from labeling.models import User
+
+log = logging.getLogger(__name__)
 
 
 class Providers(DefaultSocialAccountAdapter):  # type: ignore[misc]
@@ -76,11 +79,14 @@ class Providers(DefaultSocialAccountAdapter):  # type: ignore[misc]
             raise ImmediateHttpResponse(redirect("account_login")) from None
         sociallogin.state["next"] = reverse("home")
 
-    def on_authentication_error(self, request: HttpRequest, provider: Any, **more: Any) -> None:
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, exception: Exception | None = None, **more: Any
+    ) -> None:
         """Cancelled, refused, expired or tampered with: back to the door, with one sentence."""
-        messages.error(
-            request, _("Signing in through %(name)s did not work. Try again.") % {"name": provider.name}
-        )
+        if exception is not None:
+            log.warning("Signing in through %s failed: %r", provider.app.provider_id, exception)
+        sentence = _("Signing in through %(name)s did not work. Try again.")
+        messages.error(request, sentence % {"name": provider.name})
         raise ImmediateHttpResponse(redirect("account_login"))
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+CALLBACK = "http://testserver/sign-in/with/lab/back/"
+
 
 @dataclass
 class OpenIDProvider:
@@ -38,15 +40,16 @@ class OpenIDProvider:
 def openid_server() -> Iterator[str]:
     import oidc_provider_mock
 
-    with oidc_provider_mock.run_server_in_thread(require_client_registration=True, require_nonce=True) as server:
+    with oidc_provider_mock.run_server_in_thread(
+        require_client_registration=True, require_nonce=True
+    ) as server:
         yield f"http://localhost:{server.server_port}"
 
 
 @pytest.fixture
 def openid(openid_server: str, settings: Any) -> OpenIDProvider:
     """The provider `lab`, with us as its registered client; neither trusted nor open until a test says so."""
-    callback = f"{settings_origin(settings)}/sign-in/with/lab/back/"
-    body = {"redirect_uris": [callback], "token_endpoint_auth_method": "client_secret_basic"}
+    body = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "client_secret_basic"}
     client = requests.post(f"{openid_server}/oauth2/clients", json=body, timeout=10).json()
     settings.OIDC = [
         {
@@ -58,7 +61,3 @@ def openid(openid_server: str, settings: Any) -> OpenIDProvider:
         }
     ]
     return OpenIDProvider(openid_server, settings.OIDC[0])
-
-
-def settings_origin(settings: Any) -> str:
-    return getattr(settings, "ORIGIN", "http://testserver")

@@ -151,7 +151,13 @@ def test_who_is_a_member_keeps_role_and_link(project, lead, link):
 
 
 def test_a_lead_cannot_invite_to_more_than_there_is(project, lead):
-    for wrong in ({"role": "operator"}, {"languages": ["???"]}, {"days": 0}, {"days": 91}, {"note": "x" * 121}):
+    for wrong in (
+        {"role": "operator"},
+        {"languages": ["???"]},
+        {"days": 0},
+        {"days": 91},
+        {"note": "x" * 121},
+    ):
         with pytest.raises(BadInput):
             invitations.invite(project, **{"role": Role.LABELER, "by": lead, **wrong})
 

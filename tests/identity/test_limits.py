@@ -1,4 +1,4 @@
-"""Passwords cannot be guessed faster than the limits allow, and guessing shuts no owner out of their account."""
+"""Passwords cannot be guessed faster than the limits allow, and guessing shuts out no owner."""
 
 from __future__ import annotations
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
 from labeling.actions import invitations
+from labeling.identity import oidc
 from labeling.models import AuditEvent, Membership, Role, User
 from tests import build
 
@@ -35,7 +40,7 @@ def is_in(client):
 
 
 def message(client):
-    return str(list(client.get("/sign-in/").context["messages"])[0])
+    return str(next(iter(client.get("/sign-in/").context["messages"])))
 
 
 @pytest.fixture
@@ -205,6 +210,23 @@ def test_a_code_of_another_sign_in_is_refused(openid, linked):
     code = parse_qs(urlsplit(theirs).query)["code"][0]
     state = parse_qs(urlsplit(mine).query)["state"][0]
     refused(victim, f"/sign-in/with/lab/back/?code={code}&state={state}")
+
+
+@pytest.mark.parametrize("forgery", ["another key", "our own secret", "no signature"])
+def test_a_forged_id_token_is_refused(openid, rf, forgery):
+    key, algorithm = rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256"
+    now = int(time.time())
+    claims = {"iss": openid.url, "sub": "x", "aud": openid.settings["client_id"], "iat": now, "exp": now + 60}
+    if forgery == "our own secret":
+        key, algorithm = openid.settings["secret"] * 3, "HS256"
+    elif forgery == "no signature":
+        key, algorithm = None, "none"
+    adapter = oidc.Adapter(rf.get("/"), "lab")
+    adapter.verifier = "verifier"
+    app = adapter.get_provider().app
+    token = jwt.encode({**claims, "nonce": oidc.nonce_of("verifier")}, key, algorithm)
+    with pytest.raises(OAuth2Error, match="ID token"):
+        adapter._claims(app, token)
 
 
 def test_a_refusal_there_leads_back_to_the_door(openid, linked):

@@ -74,7 +74,9 @@ def test_it_is_set_up_used_and_turned_off(mei):
     assert not Authenticator.objects.exists()
     assert sign_in_as()[1]["Location"] == "/"
     verbs = ["second_factor.added", "second_factor.removed"]
-    assert list(AuditEvent.objects.filter(verb__in=verbs).order_by("pk").values_list("verb", flat=True)) == verbs
+    assert (
+        list(AuditEvent.objects.filter(verb__in=verbs).order_by("pk").values_list("verb", flat=True)) == verbs
+    )
 
 
 def test_its_secret_is_not_stored_in_clear(mei):

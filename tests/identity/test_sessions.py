@@ -50,7 +50,11 @@ def test_a_session_that_somebody_planted_is_worth_nothing_after_sign_in(mei):
 def test_a_new_password_renews_this_session_and_ends_the_others(mei):
     here, there = signed_in(), signed_in()
     before = key(here)
-    form = {"old_password": PASSWORD, "new_password1": "quite another one", "new_password2": "quite another one"}
+    form = {
+        "old_password": PASSWORD,
+        "new_password1": "quite another one",
+        "new_password2": "quite another one",
+    }
     assert here.post("/account/password/", form).status_code == 302
     assert key(here) != before
     assert is_in(here)
