@@ -64,9 +64,10 @@ class SecondFactorOn(ActivateTOTPView):  # type: ignore[misc]
     template_name = "account/second_factor_on.html"
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
-        secret = more.get("form", self.get_form()).secret
+        context: dict[str, Any] = super().get_context_data(**more)
+        secret = context["form"].secret
         groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
-        return {**super().get_context_data(**more), "secret": " ".join(groups)}
+        return {**context, "secret": " ".join(groups)}
 
     def get_success_url(self) -> str:
         return reverse("mfa_view_recovery_codes" if self.did_generate_recovery_codes else "account")

@@ -43,8 +43,9 @@ def now(secret):
 
 def set_up(client):
     """Turn the second factor on; its secret and recovery codes."""
-    client.get("/account/second-factor/")
-    secret = client.session["mfa.totp.secret"]
+    page = client.get("/account/second-factor/")
+    secret = page.context["secret"].replace(" ", "")
+    assert secret in page.context["totp_url"]
     answer = client.post("/account/second-factor/", {"code": now(secret)}, follow=True)
     assert answer.redirect_chain[-1][0] == "/account/recovery-codes/", answer.content
     return secret, answer.context["unused_codes"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-
-CALLBACK = "http://testserver/sign-in/with/lab/back/"
 
 
 @dataclass
@@ -18,7 +16,24 @@ class OpenIDProvider:
     """Its people are made by `person`; `approve` is what a person does on its page."""
 
     url: str
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def register(self, origin: str) -> None:
+        """Make the site at this origin a client."""
+        body = {
+            "redirect_uris": [f"{origin}/sign-in/with/lab/back/"],
+            "token_endpoint_auth_method": "client_secret_basic",
+        }
+        client = requests.post(f"{self.url}/oauth2/clients", json=body, timeout=10).json()
+        self.settings.update(
+            {
+                "id": "lab",
+                "name": "Our lab",
+                "server_url": self.url,
+                "client_id": client["client_id"],
+                "secret": client["client_secret"],
+            }
+        )
 
     def person(self, sub: str, **claims: Any) -> str:
         requests.put(f"{self.url}/users/{sub}", json=claims, timeout=10).raise_for_status()
@@ -49,15 +64,7 @@ def openid_server() -> Iterator[str]:
 @pytest.fixture
 def openid(openid_server: str, settings: Any) -> OpenIDProvider:
     """The provider `lab`, with us as its registered client; neither trusted nor open until a test says so."""
-    body = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "client_secret_basic"}
-    client = requests.post(f"{openid_server}/oauth2/clients", json=body, timeout=10).json()
-    settings.OIDC = [
-        {
-            "id": "lab",
-            "name": "Our lab",
-            "server_url": openid_server,
-            "client_id": client["client_id"],
-            "secret": client["client_secret"],
-        }
-    ]
-    return OpenIDProvider(openid_server, settings.OIDC[0])
+    provider = OpenIDProvider(openid_server)
+    provider.register("http://testserver")
+    settings.OIDC = [provider.settings]
+    return provider
