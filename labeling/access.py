@@ -81,6 +81,8 @@ def invitation(user: User, public_id: str) -> Invitation:
 
 def member(project: Project, person: str) -> Membership | None:
     """A person's membership, ended or not, for a lead of the project."""
+    if "\x00" in person:
+        return None
     found = Membership.objects.select_related("project", "user")
     return found.filter(project=project, user__public_id=person).first()
 

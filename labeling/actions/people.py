@@ -51,9 +51,11 @@ def create_person(username: str, *, display_name: str = "", password: str | None
     """An account that somebody makes for themselves, by an invitation or a provider of sign-in.
 
     `password` has passed the validators; None where a provider vouches for them. Raises BadInput if the name
-    is taken or cannot be one.
+    is taken or cannot be one, as one with an @ cannot: it could pass for somebody else's e-mail address.
     """
     check_text(display_name, "display_name", required=False)
+    if "@" in username:
+        raise BadInput(_("A name without @, please."), field="username")
     user = User(username=username, first_name=display_name, language=language)
     user.set_password(password)
     _save_new(user)

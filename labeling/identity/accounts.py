@@ -60,9 +60,8 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         try:
-            return sign_in.check_password(
-                credentials["username"], credentials["password"], client_address(request)
-            )
+            name, password = credentials.get("username", ""), credentials["password"]
+            return sign_in.check_password(name, password, client_address(request))
         except ActionError as error:
             raise ValidationError(error.message) from None
 

@@ -206,7 +206,7 @@ class JoinForm(Plain):
     username = forms.CharField(
         label=_("Username"),
         max_length=150,
-        help_text=_("With this you sign in. Letters, digits and @ . + - _"),
+        help_text=_("With this you sign in. Letters, digits and . + - _"),
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
     display_name = forms.CharField(

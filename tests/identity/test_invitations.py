@@ -131,6 +131,7 @@ def test_a_name_that_is_taken_is_said_at_its_field_and_the_link_stays_open(link)
         ({"password": "short", "password_again": "short"}, "password"),
         ({"password_again": "another one, also long"}, "password_again"),
         ({"username": "a b"}, "username"),
+        ({"username": "mei@example.org"}, "username"),
         ({"username": ""}, "username"),
     ],
 )
@@ -186,7 +187,8 @@ def test_a_lead_ends_memberships_and_starts_them_again_but_not_their_own(project
     client.post(address, {"person": lead.public_id, "active": "0"})
     assert Membership.objects.get(user=lead).is_active
     stranger = build.member(build.project("other"), "stranger")
-    client.post(address, {"person": stranger.user.public_id, "active": "0"})
+    for nobody in (stranger.user.public_id, "nobody", "\x00", ""):
+        assert client.post(address, {"person": nobody, "active": "0"}).status_code == 302
     assert Membership.objects.get(pk=stranger.pk).is_active
 
 
