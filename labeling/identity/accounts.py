@@ -27,7 +27,6 @@ FRESH_SECONDS = 300
 SAID = {
     "mfa/messages/totp_activated.txt": _("The second factor is on."),
     "mfa/messages/totp_deactivated.txt": _("The second factor is off."),
-    "mfa/messages/recovery_codes_generated.txt": _("These are your new recovery codes."),
     "account/messages/password_changed.txt": _("Your password is saved."),
     "account/messages/email_confirmation_sent.txt": _("Look into your e-mail: a link there confirms it."),
     "account/messages/email_confirmed.txt": _("Your e-mail address is confirmed."),
