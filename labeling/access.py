@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from allauth.mfa.models import Authenticator
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404
@@ -17,7 +18,9 @@ from labeling.models import (
     Assignment,
     DatasetVersion,
     Demonstration,
+    Invitation,
     Membership,
+    Project,
     Ranking,
     Role,
     Round,
@@ -70,6 +73,24 @@ def round_(user: User, public_id: str) -> Round:
 
 def dataset(user: User, public_id: str) -> DatasetVersion:
     return _first(DatasetVersion.objects.select_related("project").filter(public_id=public_id))
+
+
+def invitation(user: User, public_id: str) -> Invitation:
+    return _first(Invitation.objects.select_related("project").filter(public_id=public_id))
+
+
+def member(project: Project, person: str) -> Membership | None:
+    """A person's membership, ended or not, for a lead of the project."""
+    if "\x00" in person:
+        return None
+    found = Membership.objects.select_related("project", "user")
+    return found.filter(project=project, user__public_id=person).first()
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether signing in to this account takes more than a password. Recovery codes are no factor alone."""
+    factors = Authenticator.objects.filter(user=user)
+    return bool(factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists())
 
 
 def projects(user: User) -> list[Membership]:

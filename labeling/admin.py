@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 from labeling import models as nouns
-from labeling.actions import audit, disk, people, projects
+from labeling.actions import audit, disk, people, projects, sign_in
 from labeling.actions.errors import BadInput
 from labeling.models import LoopPolicy, Membership, Project, User
 
@@ -176,7 +176,7 @@ class UserAdmin(Edited):
     search_fields = ("username", "first_name", "public_id")
     add_fields = ("username", "first_name", "is_staff", "is_simulated")
     change_fields = ("username", "first_name", "is_active", "is_staff", "language", "time_zone")
-    actions = ("reset_passwords",)
+    actions = ("reset_passwords", "remove_second_factors")
 
     def create(self, request: HttpRequest, wanted: User) -> User:
         user, password = people.create_user(
@@ -194,6 +194,12 @@ class UserAdmin(Edited):
     def reset_passwords(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
         for user in queryset:
             self._show(request, user, people.reset_password(user, actor=acting(request)))
+
+    @admin.action(description=gettext_lazy("Remove the second factor, for who has lost theirs"))
+    def remove_second_factors(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
+        for user in queryset:
+            sign_in.remove_second_factor(user, actor=acting(request))
+            messages.success(request, _("%(name)s signs in by password alone now.") % {"name": user.username})
 
     def _show(self, request: HttpRequest, user: User, password: str) -> None:
         sentence = _("The password of %(name)s, shown this once: %(password)s")
@@ -341,6 +347,11 @@ LOOKED_AT: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tupl
     ),
     nouns.RoundStep: (("round", "ordinal", "name", "state", "run", "reused"), ("name", "state"), ()),
     nouns.ScheduledRound: (("project", "due_at", "round", "outcome"), ("project",), ()),
+    nouns.Invitation: (
+        ("public_id", "project", "role", "created_by", "expires_at", "accepted_by", "revoked_at"),
+        ("project", "role"),
+        ("public_id", "note"),
+    ),
     nouns.AuditEvent: (
         ("created_at", "verb", "project", "actor", "subject", "data"),
         ("project",),

@@ -17,10 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from labeling import access
@@ -56,11 +59,31 @@ def lead(noun: str = "project") -> Door:
 DOORS: dict[str, Door] = {
     # --- people ---
     "home": PERSON,
-    "sign-in": ANYONE,
-    "sign-out": ANYONE,
-    "change-password": PERSON,
     "set-preferences": ANYONE,
     "health": ANYONE,
+    # --- coming in; the names that allauth looks for are its own ---
+    "account_login": ANYONE,
+    "mfa_authenticate": ANYONE,
+    "account_logout": ANYONE,
+    "openid_connect_login": ANYONE,
+    "openid_connect_callback": ANYONE,
+    "account_reset_password": ANYONE,
+    "account_reset_password_done": ANYONE,
+    "account_reset_password_from_key": ANYONE,
+    "join": ANYONE,
+    # --- one's own account ---
+    "account": PERSON,
+    "change-password": PERSON,
+    "account_reauthenticate": PERSON,
+    "mfa_reauthenticate": PERSON,
+    "mfa_activate_totp": PERSON,
+    "mfa_deactivate_totp": PERSON,
+    "mfa_view_recovery_codes": PERSON,
+    "mfa_generate_recovery_codes": PERSON,
+    "account_email": PERSON,
+    "account_confirm_email": ANYONE,
+    "end-sessions": PERSON,
+    "unlink-provider": PERSON,
     # --- labelers' work ---
     "rank": labeler(),
     "demonstrate": labeler(),
@@ -90,6 +113,10 @@ DOORS: dict[str, Door] = {
     "round": lead("round"),
     "stop-round": lead("round"),
     "override-gate": lead("round"),
+    "people": lead(),
+    "invite": lead(),
+    "set-active": lead(),
+    "revoke-invitation": lead("invitation"),
     # --- operators; signing in to the admin leads to our own page ---
     "admin:login": ANYONE,
     "admin:": OPERATOR,
@@ -102,6 +129,7 @@ FINDERS: Mapping[str, Callable[[User, Any], Any]] = {
     "run": access.run,
     "round": access.round_,
     "dataset": access.dataset,
+    "invitation": access.invitation,
 }
 """How the object that a keyword names is found; a project is found with the membership."""
 
@@ -134,6 +162,10 @@ class NotSignedIn(Exception):
     """Only a person may pass here."""
 
 
+class NeedsSecondFactor(PermissionDenied):
+    """Only who signs in with a second factor may pass here (RANKLOOP_REQUIRE_MFA)."""
+
+
 def door(name: str) -> Door | None:
     """The line of a view; a whole namespace may share one."""
     return DOORS.get(name) or DOORS.get(name.partition(":")[0] + ":")
@@ -150,6 +182,8 @@ def enter(user: User | AnonymousUser, name: str, keywords: Mapping[str, Any]) ->
         raise NotSignedIn
     if found.who == "operator" and not user.is_staff:
         raise PermissionDenied(_("These pages are for the operators of this installation."))
+    if found.who in settings.REQUIRE_SECOND_FACTOR and not access.has_second_factor(user):
+        raise NeedsSecondFactor(_("Set up a second factor for signing in first."))
     if not found.noun:
         return Entered(user)
     given = keywords[found.noun]
@@ -188,4 +222,7 @@ class DoorMiddleware:
             request.entered = enter(request.user, name, keywords)  # type: ignore[attr-defined]
         except NotSignedIn:
             return redirect_to_login(request.get_full_path())
+        except NeedsSecondFactor as error:
+            messages.warning(request, str(error))
+            return redirect("mfa_activate_totp")
         return None

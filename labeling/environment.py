@@ -6,11 +6,20 @@ the file's ends does not count. A variable given both ways is refused, and so is
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import os
+import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PROVIDER_FIELDS = {"id": str, "name": str, "server_url": str, "client_id": str, "trusted": bool, "open": bool}
+PROVIDER_NEEDS = ("id", "name", "server_url", "client_id")
 
 
 class BadEnvironment(Exception):
@@ -48,6 +57,92 @@ def integer(name: str, default: int) -> int:
 def words(name: str, default: str) -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def choices(name: str, known: Sequence[str]) -> list[str]:
+    """A comma-separated list of words out of `known`."""
+    chosen = words(name, "")
+    if unknown := [word for word in chosen if word not in known]:
+        raise BadEnvironment(f"{name}: {unknown[0]!r} is none of {', '.join(known)}")
+    return chosen
+
+
+def networks(name: str) -> list[Network]:
+    """A comma-separated list of addresses and networks: `10.0.0.0/8,127.0.0.1`."""
+    try:
+        return [ipaddress.ip_network(word) for word in words(name, "")]
+    except ValueError as error:
+        raise BadEnvironment(f"{name}: {error}") from None
+
+
+def providers(name: str) -> list[dict[str, Any]]:
+    """OpenID providers as JSON: a list of objects with id, name, server_url, client_id, trusted and open.
+
+    The secret of the provider `lab` stands in a variable of its own: NAME_SECRET_LAB.
+    """
+    try:
+        found = json.loads(text(name) or "[]")
+    except ValueError as error:
+        raise BadEnvironment(f"{name}: this is no JSON ({error})") from None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise BadEnvironment(f"{name}: expected a list of objects")
+    for one in found:
+        _check_provider(name, one)
+        variable = f"{name}_SECRET_{one['id'].upper().replace('-', '_')}"
+        one["secret"] = text(variable)
+        if not one["secret"]:
+            raise BadEnvironment(f"{variable} is wanted: the client secret of {one['id']}")
+    if len({one["id"] for one in found}) < len(found):
+        raise BadEnvironment(f"{name}: two providers have the same id")
+    return found
+
+
+def _check_provider(name: str, one: dict[str, Any]) -> None:
+    for field, value in one.items():
+        kind = PROVIDER_FIELDS.get(field)
+        if kind is None:
+            raise BadEnvironment(f"{name}: unknown field {field!r}; there are {', '.join(PROVIDER_FIELDS)}")
+        if not isinstance(value, kind):
+            raise BadEnvironment(f"{name}: {field} must be a {kind.__name__}")
+    if missing := [field for field in PROVIDER_NEEDS if not one.get(field)]:
+        raise BadEnvironment(f"{name}: a provider lacks {missing[0]}")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", one["id"]):
+        raise BadEnvironment(f"{name}: the id {one['id']!r} must be small letters, digits and hyphens")
+    address = urlsplit(one["server_url"])
+    is_local = address.hostname in ("localhost", "127.0.0.1", "::1")
+    if not address.hostname or not (address.scheme == "https" or (address.scheme == "http" and is_local)):
+        raise BadEnvironment(f"{name}: the server_url of {one['id']} must begin with https://")
+
+
+def email(name: str) -> dict[str, Any]:
+    """Django's settings for `smtps://user:password@host:port` (TLS), `smtp+starttls://…` or `smtp://…`.
+
+    Empty without an address: nothing is sent then. NAME's sender stands in RANKLOOP_EMAIL_FROM.
+    """
+    if not (url := text(name)):
+        return {}
+    ports = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadEnvironment(f"{name}: the port is no number") from None
+    if parts.scheme not in ports or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise BadEnvironment(
+            f"{name}: expected smtps://user:password@host:port, smtp+starttls://… or smtp://…"
+        )
+    sender = text("RANKLOOP_EMAIL_FROM")
+    if "@" not in sender:
+        raise BadEnvironment("RANKLOOP_EMAIL_FROM is wanted: the address that e-mail comes from")
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or ports[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp+starttls",
+        "DEFAULT_FROM_EMAIL": sender,
+    }
 
 
 def database(url: str) -> dict[str, Any]:

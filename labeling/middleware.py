@@ -18,7 +18,7 @@ class PersonMiddleware:
     Without a chosen language, the browser's is taken.
     """
 
-    OPEN_TO_ALL = ("change-password", "sign-out", "set-preferences")
+    OPEN_TO_ALL = ("change-password", "account_logout", "set-preferences")
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler

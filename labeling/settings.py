@@ -3,7 +3,8 @@
 Variables: DATABASE_URL, REDIS_URL, RANKLOOP_STATE, RANKLOOP_SECRET_KEY, RANKLOOP_HOSTS,
 RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS, RANKLOOP_ARTIFACTS,
 RANKLOOP_KEEP_RUN_FOLDERS_DAYS, RANKLOOP_DISK_WARN_PERCENT, RANKLOOP_DISK_WARN_MB, RANKLOOP_DISK_FLOOR_MB,
-DATABASE_PASSWORD, REDIS_PASSWORD. NAME_FILE names a file that holds the value of NAME (environment.py).
+DATABASE_PASSWORD, REDIS_PASSWORD. Signing in: RANKLOOP_PROXIES, RANKLOOP_REQUIRE_MFA, RANKLOOP_OIDC,
+RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. NAME_FILE names a file that holds the value of NAME (environment.py).
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
     "labeling",
 ]
 MIDDLEWARE = [
@@ -49,6 +55,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "labeling.middleware.PersonMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labeling.middleware.HostileInputMiddleware",
     "labeling.doors.DoorMiddleware",
@@ -129,10 +136,67 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "sign-in"
+# allauth finds its views by their names, so those keep its own; the addresses are ours (pages/urls.py).
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "sign-in"
+LOGOUT_REDIRECT_URL = "account_login"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
+# Whose word about the client's address is believed (labeling/address.py): addresses and networks.
+TRUSTED_PROXIES = environment.networks("RANKLOOP_PROXIES")
+REQUIRE_SECOND_FACTOR = environment.choices("RANKLOOP_REQUIRE_MFA", ("lead", "operator"))
+
+ACCOUNT_ADAPTER = "labeling.identity.accounts.Accounts"
+# Either may be typed into the one field; what is meant is found by actions/sign_in.py.
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# Its own limits live in a cache; ours in PostgreSQL (actions/limits.py).
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_FORMS = {
+    "login": "labeling.identity.forms.SignInForm",
+    "reauthenticate": "labeling.identity.forms.PasswordAgainForm",
+    "reset_password": "labeling.identity.forms.ForgottenPasswordForm",
+    "reset_password_from_key": "labeling.identity.forms.NewPasswordForm",
+    "add_email": "labeling.identity.forms.EmailForm",
+}
+
+MFA_ADAPTER = "labeling.identity.factors.Factors"
+MFA_TOTP_ISSUER = "Rankloop"
+MFA_TOTP_TOLERANCE = 1
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_RATE_LIMITS = False
+MFA_FORMS = {
+    "authenticate": "labeling.identity.forms.CodeForm",
+    "reauthenticate": "labeling.identity.forms.CodeAgainForm",
+    "activate_totp": "labeling.identity.forms.FirstCodeForm",
+}
+
+# Providers of OpenID Connect: [{"id": "lab", "name": "Our lab", "server_url": "https://id.example.org",
+# "client_id": "…"}], the secret in RANKLOOP_OIDC_SECRET_LAB. `trusted`: the provider's verified e-mail
+# addresses are believed, so that they find accounts; `open`: everybody there may come in, uninvited.
+OIDC = environment.providers("RANKLOOP_OIDC")
+SOCIALACCOUNT_ADAPTER = "labeling.identity.providers.Providers"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"provider_class": "labeling.identity.oidc.Provider", "OAUTH_PKCE_ENABLED": True}
+}
+
+# Without an address of a mail server nothing is sent, and the pages say whom to ask instead.
+EMAIL = environment.email("RANKLOOP_EMAIL_URL")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL else 'dummy'}.EmailBackend"
+EMAIL_TIMEOUT = 20
+EMAIL_HOST = EMAIL.get("EMAIL_HOST", "")
+EMAIL_PORT = EMAIL.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER = EMAIL.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = EMAIL.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS = EMAIL.get("EMAIL_USE_TLS", False)
+DEFAULT_FROM_EMAIL = EMAIL.get("DEFAULT_FROM_EMAIL", "")
+
 # Cookies do not see ports: two installations on one machine would sign each other out.
 SESSION_COOKIE_NAME = environment.text("RANKLOOP_COOKIE", "rankloop") + "_session"
 CSRF_COOKIE_NAME = environment.text("RANKLOOP_COOKIE", "rankloop") + "_csrf"

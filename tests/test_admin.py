@@ -92,6 +92,14 @@ def test_passwords_are_reset_from_the_list(client, operator):
     assert not ada.check_password(old)
 
 
+def test_a_lost_second_factor_is_removed_from_the_list(client, operator):
+    ada, _password = people.create_user("ada")
+    ada.authenticator_set.create(type="totp", data={"secret": "x"})
+    client.post(page("user_changelist"), {"action": "remove_second_factors", "_selected_action": [ada.pk]})
+    assert not ada.authenticator_set.exists()
+    assert AuditEvent.objects.get(verb="second_factor.removed", subject=ada.public_id).actor == operator
+
+
 def test_a_change_is_recorded_by_its_fields_and_not_its_text(client, operator, project):
     form = {"slug": "letters", "name": "Letters", "description": "secret words", "guidelines": ""}
     client.post(page("project_change", project.pk), form)

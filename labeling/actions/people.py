@@ -41,10 +41,38 @@ def create_user(
         must_change_password=one_time_password,
     )
     user.set_password(password)
-    check_model(user)
-    user.save()
+    _save_new(user)
     audit.record("user.created", actor=actor, subject=user.public_id, simulated=is_simulated, staff=is_staff)
     return user, password
+
+
+@transaction.atomic
+def create_person(username: str, *, display_name: str = "", password: str | None, language: str = "") -> User:
+    """An account that somebody makes for themselves, by an invitation or a provider of sign-in.
+
+    `password` has passed the validators; None where a provider vouches for them. Raises BadInput if the name
+    is taken or cannot be one, as one with an @ cannot: it could pass for somebody else's e-mail address.
+    """
+    check_text(display_name, "display_name", required=False)
+    if "@" in username:
+        raise BadInput(_("A name without @, please."), field="username")
+    user = User(username=username, first_name=display_name, language=language)
+    user.set_password(password)
+    _save_new(user)
+    audit.record("user.created", actor=user, subject=user.public_id, password=password is not None)
+    return user
+
+
+def free_name(wanted: str) -> str:
+    """A username near to the wanted one that nobody has, in any case of its letters."""
+    stem = (
+        "".join(sign for sign in wanted.partition("@")[0] if sign.isalnum() or sign in "._-")[:100]
+        or "person"
+    )
+    name, number = stem, 2
+    while User.objects.filter(username__iexact=name).exists():
+        name, number = f"{stem}{number}", number + 1
+    return name
 
 
 @transaction.atomic
@@ -73,6 +101,14 @@ def check_model(row: object) -> None:
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise BadInput(" ".join(messages), field="" if field == "__all__" else field) from None
+
+
+def _save_new(user: User) -> None:
+    """Names that differ by the case of letters alone would be one person to whoever reads them."""
+    check_model(user)
+    if User.objects.filter(username__iexact=user.username).exists():
+        raise BadInput(_("Somebody has this name already."), field="username")
+    user.save()
 
 
 def _new_password() -> str:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.actions import audit, policies
-from labeling.actions.errors import BadInput
+from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
 from labeling.actions.rubric_flags import DEFAULT_FLAGS
@@ -99,6 +99,23 @@ def add_member(
         languages=list(languages),
     )
     return membership
+
+
+@transaction.atomic
+def set_active(membership: Membership, active: bool, *, actor: User) -> None:
+    """End a person's part in the project, or let them in again. What they have given stays.
+
+    Raises NotNow for one's own membership: a project must not lose its last lead by a slip.
+    """
+    if membership.user_id == actor.pk:
+        raise NotNow(_("You cannot end your own membership. Ask another lead or an operator."))
+    if Membership.objects.filter(pk=membership.pk, is_active=not active).update(is_active=active):
+        audit.record(
+            "member.reactivated" if active else "member.deactivated",
+            project=membership.project,
+            actor=actor,
+            subject=membership.user.public_id,
+        )
 
 
 def by_slug(slug: str) -> Project:

@@ -4,6 +4,7 @@ from labeling.models.audit import AuditEvent, AuditSeal
 from labeling.models.completions import Completion, CompletionOrigin, ModelKind, ModelVersion
 from labeling.models.datasets import DatasetKind, DatasetRow, DatasetVersion
 from labeling.models.demonstrations import Demonstration, DemonstrationRevision, DemonstrationSource
+from labeling.models.invitations import Invitation
 from labeling.models.people import User
 from labeling.models.projects import LoopPolicy, Membership, Project, Role
 from labeling.models.prompts import Prompt, Split, UseCase
@@ -12,12 +13,13 @@ from labeling.models.rankings import InputMode, Ranking, RankingRevision
 from labeling.models.rounds import Round, RoundStep, ScheduledRound, StepName, Trigger
 from labeling.models.rubrics import Rubric
 from labeling.models.runs import Run, RunInput, RunMetric, RunStage
+from labeling.models.sign_in import SignInAttempt
 
 __all__ = [
     "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind", "DatasetRow",
     "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource", "Draft", "InputMode",
-    "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership", "ModelKind", "ModelVersion", "Origin",
-    "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role", "Round", "RoundStep", "Rubric",
-    "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "Slot", "Split", "StepName", "Trigger",
-    "UseCase", "User",
+    "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership", "ModelKind", "ModelVersion",
+    "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role", "Round", "RoundStep",
+    "Rubric", "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "SignInAttempt", "Slot", "Split",
+    "StepName", "Trigger", "UseCase", "User",
 ]  # fmt: skip

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.ids import public_id
@@ -21,6 +25,11 @@ class User(AbstractUser):
         help_text=_("A program, not a person: its answers are marked everywhere."),
     )
     must_change_password = models.BooleanField(_("has a one-time password"), default=False)
+    sign_outs = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text=_("How often this person signed out everywhere; a session of an earlier count has ended."),
+    )
 
     def __str__(self) -> str:
         return self.username
@@ -28,3 +37,15 @@ class User(AbstractUser):
     @property
     def shown_name(self) -> str:
         return self.get_full_name() or self.username
+
+    def get_session_auth_hash(self) -> str:
+        """What a session must still match: a changed password, or signing out everywhere, ends it."""
+        return self._session_hash(settings.SECRET_KEY)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for key in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(key)
+
+    def _session_hash(self, secret: str | bytes) -> str:
+        value = f"{self.password}|{self.sign_outs}"
+        return salted_hmac("labeling.session", value, secret=secret, algorithm="sha256").hexdigest()

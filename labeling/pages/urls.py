@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import path, re_path
 
 from labeling.pages import (
+    account,
     dashboard,
     datasets,
     demonstrate,
     guidelines,
     health,
     home,
+    invitations,
+    members,
     people,
     rank,
     rounds,
@@ -21,10 +23,36 @@ from labeling.pages import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("health/", health.health, name="health"),
-    path("sign-in/", people.SignIn.as_view(), name="sign-in"),
-    path("sign-out/", LogoutView.as_view(), name="sign-out"),
-    path("change-password/", people.change_password, name="change-password"),
     path("preferences/", people.set_preferences, name="set-preferences"),
+    # --- coming in: of allauth's views only these, under the names that it looks for ---
+    path("sign-in/", people.SignIn.as_view(), name="account_login"),
+    path("sign-in/code/", people.SecondStep.as_view(), name="mfa_authenticate"),
+    path("sign-in/with/<str:provider_id>/", people.to_provider, name="openid_connect_login"),
+    path("sign-in/with/<str:provider_id>/back/", people.from_provider, name="openid_connect_callback"),
+    path("sign-out/", people.SignOut.as_view(), name="account_logout"),
+    path("join/<str:token>/", invitations.join, name="join"),
+    path("password/forgotten/", account.ForgottenPassword.as_view(), name="account_reset_password"),
+    path("password/sent/", account.ForgottenPasswordSent.as_view(), name="account_reset_password_done"),
+    re_path(
+        r"^password/new/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[-0-9A-Za-z]+)/$",
+        account.NewPassword.as_view(),
+        name="account_reset_password_from_key",
+    ),
+    # --- one's own account ---
+    path("account/", account.show, name="account"),
+    path("account/password/", people.change_password, name="change-password"),
+    path("account/again/", account.PasswordAgain.as_view(), name="account_reauthenticate"),
+    path("account/again/code/", account.CodeAgain.as_view(), name="mfa_reauthenticate"),
+    path("account/second-factor/", account.SecondFactorOn.as_view(), name="mfa_activate_totp"),
+    path("account/second-factor/off/", account.SecondFactorOff.as_view(), name="mfa_deactivate_totp"),
+    path("account/recovery-codes/", account.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
+    path(
+        "account/recovery-codes/new/", account.NewRecoveryCodes.as_view(), name="mfa_generate_recovery_codes"
+    ),
+    path("account/email/", account.Email.as_view(), name="account_email"),
+    path("account/email/<str:key>/", account.ConfirmEmail.as_view(), name="account_confirm_email"),
+    path("account/sessions/end", account.end_sessions, name="end-sessions"),
+    path("account/providers/<str:provider_id>/unlink", account.unlink, name="unlink-provider"),
     # --- labelers' work ---
     path("p/<str:project>/rank/", rank.rank, name="rank"),
     path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
@@ -34,6 +62,10 @@ urlpatterns = [
     path("p/<str:project>/runs/", runs.index, name="runs"),
     path("p/<str:project>/datasets/", datasets.index, name="datasets"),
     path("p/<str:project>/rounds/", rounds.index, name="rounds"),
+    path("p/<str:project>/people/", members.index, name="people"),
+    path("p/<str:project>/people/invite", members.invite, name="invite"),
+    path("p/<str:project>/people/active", members.set_active, name="set-active"),
+    path("invitations/<str:invitation>/revoke", members.revoke, name="revoke-invitation"),
     path("p/<str:project>/freeze", datasets.freeze, name="freeze"),
     path("p/<str:project>/round", rounds.start, name="start-round"),
     path("runs/<str:run>/", runs.show, name="run"),

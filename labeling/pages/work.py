@@ -46,7 +46,7 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
             "project": membership.project.public_id,
             "kind": kind.value,
             "csrf_cookie": settings.CSRF_COOKIE_NAME,
-            "sign_in_url": reverse("sign-in"),
+            "sign_in_url": reverse("account_login"),
             "assignment": assignment,
             "reason": "",
         },

@@ -83,7 +83,7 @@ def test_axe_finds_nothing_on_any_page(filled, scheme, language):
     look("skip dialog")
     filled.press("Escape", "?")
     look("keys dialog")
-    page.goto(f"{filled.url}/change-password/")
+    page.goto(f"{filled.url}/account/password/")
     look("change password")
     page.goto(f"{filled.url}/p/none/rank/")
     look("404")
@@ -99,7 +99,7 @@ def test_nothing_scrolls_sideways_at_360_pixels(filled, language):
     filled.user.language = language
     filled.user.save()
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("/", "/change-password/", f"/p/{filled.project.public_id}/guidelines/"):
+    for path in ("/", "/account/password/", f"/p/{filled.project.public_id}/guidelines/"):
         page.goto(f"{filled.url}{path}")
         assert fits(page), path
     filled.open("demonstrate")

@@ -58,7 +58,7 @@ def test_a_one_time_password_must_be_replaced_before_anything_else(visitor):
     sign_in_by_hand(page, "fresh", "one-time-one")
     expect(page.get_by_role("heading", name="Choose your password")).to_be_visible()
     page.goto(f"{url}/")
-    expect(page).to_have_url(f"{url}/change-password/")
+    expect(page).to_have_url(f"{url}/account/password/")
     for field in ("#id_new_password1", "#id_new_password2"):
         page.locator(field).fill("my own, quite long")
     page.get_by_role("button", name="Save password").click()
