@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling.actions import datasets, demonstrations, loop, queue, rankings
+from labeling.actions import datasets, demonstrations, loop, queue, rankings, tokens
 from labeling.api.base import View
 from labeling.doors import DOORS
-from labeling.models import Kind, LoopPolicy, Role, Trigger, User
+from labeling.models import Kind, LoopPolicy, ModelVersion, Role, Trigger, User
 from tests import build, learn
 from tests.pages import world
 
@@ -59,6 +59,8 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
     version = datasets.freeze(project, "sft")
     run = world.waiting("sft", {"dataset.jsonl": version})
     round = loop.start_round(project, Trigger.MANUAL)
+    model = ModelVersion.objects.create(project=project, kind="outside", name="theirs")
+    token, _secret = tokens.create(ann.user, "a script")
     return {
         "project": project.public_id,
         "assignment": str(ranking_now.token),
@@ -68,6 +70,9 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "dataset": version.public_id,
         "run": run.public_id,
         "round": round.public_id,
+        "model": model.public_id,
+        "prompt": ranking.item.prompt.public_id,
+        "token": token.public_id,
     }  # type: ignore[dict-item]
 
 
@@ -93,7 +98,7 @@ def expected(name: str, who: str) -> set[int]:
     if door.who == "anyone":
         return set()
     if who == "nobody":
-        return {401, 403} if name.startswith("api:") else {302}
+        return {401} if name.startswith("api:") else {302}
     if door.who == "person":
         return set()
     if door.who == "own":

@@ -12,12 +12,13 @@ from labeling.models.rankings import InputMode, Ranking, RankingRevision
 from labeling.models.rounds import Round, RoundStep, ScheduledRound, StepName, Trigger
 from labeling.models.rubrics import Rubric
 from labeling.models.runs import Run, RunInput, RunMetric, RunStage
+from labeling.models.tokens import ApiToken
 
 __all__ = [
-    "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind", "DatasetRow",
-    "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource", "Draft", "InputMode",
-    "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership", "ModelKind", "ModelVersion", "Origin",
-    "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role", "Round", "RoundStep", "Rubric",
-    "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "Slot", "Split", "StepName", "Trigger",
-    "UseCase", "User",
+    "ApiToken", "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind",
+    "DatasetRow", "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource",
+    "Draft", "InputMode", "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership", "ModelKind",
+    "ModelVersion", "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role",
+    "Round", "RoundStep", "Rubric", "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "Slot",
+    "Split", "StepName", "Trigger", "UseCase", "User",
 ]  # fmt: skip

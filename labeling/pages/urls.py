@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from labeling.pages import dashboard, datasets, demonstrate, guidelines, home, people, rank, rounds, runs
+from labeling.pages import (
+    api_docs,
+    dashboard,
+    datasets,
+    demonstrate,
+    guidelines,
+    home,
+    people,
+    rank,
+    rounds,
+    runs,
+    tokens,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,6 +25,9 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("change-password/", people.change_password, name="change-password"),
     path("preferences/", people.set_preferences, name="set-preferences"),
+    path("account/tokens/", tokens.index, name="tokens"),
+    path("account/tokens/<str:token>/revoke", tokens.revoke, name="revoke-token"),
+    path("api/docs", api_docs.api_docs, name="api-docs"),
     # --- labelers' work ---
     path("p/<str:project>/rank/", rank.rank, name="rank"),
     path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
