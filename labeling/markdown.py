@@ -22,8 +22,8 @@ from markdown_it.token import Token
 MAX_CHARACTERS = 20_000
 """A longer text is shown as it was typed: to set it would take longer than a reader should wait."""
 TAGS = {
-    "p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong",
-    "div", "table", "thead", "tbody", "tr", "th", "td",
+    "p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em",
+    "strong", "div", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 ATTRIBUTES = {"ol": {"start"}, "th": {"scope"}}
 CLASSES = {"div": {"table-scroll"}, "table": {"table"}}

@@ -16,6 +16,7 @@ from labeling.actions.import_items import queue_imported
 from labeling.actions.import_rows import MODEL_NAME_LENGTH
 from labeling.actions.text import check_text
 from labeling.models import ModelVersion, Project, Prompt, User
+from labeling.models.ids import is_public_id
 
 FIELDS = frozenset({"prompt", "model", "text"})
 
@@ -41,8 +42,8 @@ def take(
 ) -> Taken:
     """Store rows {"prompt": public id, "model": name, "text"}; sending them again changes nothing.
 
-    A row that cannot be taken does not hold up the others. With `queue`, each prompt that then has two distinct
-    completions, and no imported item yet, gets one to rank, as an import gives it (actions/import_items.py).
+    A row that cannot be taken does not hold up the others. With `queue`, each prompt that then has two
+    distinct completions, and no imported item yet, gets one to rank, as an import gives it (import_items.py).
     `dry_run` does all of this and takes it back.
     """
     # As imports do: writers into one project follow each other, so that no prompt is queued twice.
@@ -73,12 +74,10 @@ def take(
 
 
 def _prompts(project: Project, rows: Sequence[Any]) -> dict[str, Prompt]:
-    named = {
-        row.get("prompt") for row in rows if isinstance(row, dict) and isinstance(row.get("prompt"), str)
-    }
-    wanted = [name for name in named if name.isascii() and "\x00" not in name]
+    """The project's prompts that these rows name."""
+    given = {row.get("prompt") for row in rows if isinstance(row, dict) and is_public_id(row.get("prompt"))}
     return {
-        prompt.public_id: prompt for prompt in Prompt.objects.filter(project=project, public_id__in=wanted)
+        prompt.public_id: prompt for prompt in Prompt.objects.filter(project=project, public_id__in=given)
     }
 
 

@@ -82,8 +82,8 @@ def import_lines(
 
     A line that cannot be taken goes to `on_bad_line` with its number, and the rest is imported; the prompt of
     each other line goes to `on_prompt`, with whether it is new. Lines are read as a stream and stored in
-    batches, each in one transaction: a prompt and all that belongs to it land together, and an import that was
-    broken off is simply run again.
+    batches, each in one transaction: a prompt and all that belongs to it land together, and an import that
+    was broken off is simply run again.
 
     Items are queued as actions/import_items.py says: to rank, up to `k` answers drawn by `seed`; and with
     `demonstrate`, to write one where a prompt has none. `dry_run` does all of this and takes it back.

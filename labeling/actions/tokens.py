@@ -55,7 +55,7 @@ def create(
 
 
 def find(secret: str) -> ApiToken | None:
-    """The valid token of an active account, with its user; None for any other. Notes the use, once an hour."""
+    """The valid token of an active account, with its user, or None. Its use is noted once an hour."""
     if not secret.startswith(PREFIX) or not secret.isascii():
         return None
     valid = ApiToken.objects.select_related("user").filter(

@@ -34,7 +34,7 @@ class LetteredCompletion(OptionalHtml):
 
 class FlagShape(Shape):
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
 
 

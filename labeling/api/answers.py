@@ -65,11 +65,12 @@ class Answers(ListView):
         is_ranking = self.asked["kind"] == Kind.RANK
         answers: Any = Ranking if is_ranking else Demonstration
         revisions: Any = RankingRevision if is_ranking else DemonstrationRevision
-        return (
+        rows: QuerySet[Any] = (
             answers.objects.filter(project_id=here.project_id, labeler_id=here.user_id)
             .select_related("assignment__item__prompt", "assignment__project", "assignment__rubric")
             .prefetch_related(Prefetch("revisions", revisions.objects.order_by("-number")))
         )
+        return rows
 
     def narrowed(self, rows: QuerySet[Any], filters: dict[str, Any]) -> QuerySet[Any]:
         return rows

@@ -53,7 +53,7 @@ class StrictJSONParser(BaseParser):
 
 
 class BatchParser(StrictJSONParser):
-    """For many rows at once. Their texts are checked row by row, so that a bad one does not spoil the rest."""
+    """For many rows at once. Their texts are checked one by one, so that a bad row spoils no other."""
 
     max_bytes = MAX_BATCH_BYTES
 
@@ -70,7 +70,7 @@ class Query(serializers.Serializer[Any]):
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """The checked values, by the fields' sources. Raises BadInput and ValidationError, naming the field."""
+        """The checked values, by the fields' sources. Raises BadInput, ValidationError: both name the field."""
         given = request.query_params
         query = cls(data=given.dict())
         for name, values in given.lists():
@@ -83,10 +83,15 @@ class Query(serializers.Serializer[Any]):
 
 
 class View(APIView):
-    """Base of all our API views. `here` is who came in, and to what (entrance.py); `asked`: the query."""
+    """Base of all our API views. `here` is who came in, and to what (entrance.py); `asked`: the query.
+
+    `shown` is what GET answers with, or an entry of it in a list; `wants_key`: an Idempotency-Key is read.
+    """
 
     parser_classes = [StrictJSONParser]
     query: type[Query] = Query
+    shown: type[serializers.Serializer[Any]]
+    wants_key = False
     here: Entered
     asked: dict[str, Any]
 
@@ -112,8 +117,6 @@ class View(APIView):
 
 class OneView(View):
     """GET answers with one object: the one that the address names, unless a view knows better."""
-
-    shown: type[serializers.Serializer[Any]]
 
     def thing(self) -> Any:
         return self.here.found

@@ -62,7 +62,7 @@ class CompletionBatch(Batch):
     rows = serializers.ListField(child=CompletionRow(), min_length=1, max_length=MOST_ROWS)
     queue = serializers.BooleanField(
         default=True,
-        help_text="Queue each prompt that then has two completions, unless it was queued before.",
+        help_text="Queue each prompt that then has two completions and was not queued before.",
     )
 
 
@@ -100,9 +100,9 @@ class Completions(ListView):
     def post(self, request: Request, project: str) -> Response:
         """Take in up to 500 completions that outside models wrote for prompts of the project.
 
-        What is there already is left alone, so that a batch may be sent again. A bad row is refused by itself.
-        To rank several models on one prompt, send all of their completions before the prompt is queued, or with
-        `queue` false until the last batch.
+        What is there already is left alone, so that a batch may be sent again; a bad row is refused alone.
+        To have several models ranked on one prompt, send all their completions before the prompt is queued:
+        with `queue` false until the last batch.
         """
         batch = self.taken(request, CompletionBatch)
         taken = outside.take(self.here.membership.project, actor=self.here.person, **batch)

@@ -70,7 +70,7 @@ class Datasets(ListView):
     def post(self, request: Request, project: str) -> Response:
         """Freeze what people wrote so far as a new version.
 
-        A worker does it: the version appears in the list in a moment, unless nothing is new since the last one.
+        A worker does it: the version appears in the list in a moment, unless nothing is new since the last.
         """
         kind = self.taken(request, FreezeBody)["kind"]
         here = self.here.membership

@@ -32,7 +32,7 @@ class DemonstrationShape(Shape):
     demonstration = serializers.CharField(source="public_id")
     prompt = serializers.CharField(source="prompt.public_id")
     item = serializers.CharField(source="item.public_id", allow_null=True)
-    source = serializers.ChoiceField(DemonstrationSource.values)
+    source = serializers.ChoiceField(DemonstrationSource.values)  # type: ignore[assignment]
     labeler = Pseudonym()
     simulated = serializers.BooleanField(source="is_simulated")
     extra = Extra(help_text="It came late and fills no slot.")
@@ -47,7 +47,9 @@ class DemonstrationWhole(DemonstrationShape):
 
 class DemonstrationQuery(Page):
     prompt = PublicId(required=False, source="prompt__public_id")
-    source = serializers.ChoiceField(DemonstrationSource.values, required=False)
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        DemonstrationSource.values, required=False
+    )
     simulated = serializers.BooleanField(required=False, source="is_simulated")
     created_after = serializers.DateTimeField(required=False, source="created_at__gt")
 

@@ -31,7 +31,7 @@ class PasswordFirst(PermissionDenied):
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer rl_…`. It stands first, so that who is nobody is answered 401 and how to sign in."""
+    """`Authorization: Bearer rl_…`. It stands first, so that nobody is answered 401 and how to sign in."""
 
     scheme = "Bearer"
 

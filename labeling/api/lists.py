@@ -42,7 +42,6 @@ class ListView(View):
     """
 
     query: type[Query] = Page
-    shown: type[serializers.Serializer[Any]]
     cursor = "public_id"
     order = "pk"
 

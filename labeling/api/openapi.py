@@ -25,5 +25,5 @@ class OpenApi(View):
 @cache
 def _written() -> bytes:
     schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    written: bytes = OpenApiJsonRenderer().render(schema)  # type: ignore[no-untyped-call]
+    written: bytes = OpenApiJsonRenderer().render(schema)
     return written

@@ -19,9 +19,7 @@ class MeShape(Shape):
     user = serializers.CharField(source="person.public_id")
     username = serializers.CharField(source="person.username")
     name = serializers.CharField(source="person.shown_name")
-    language = serializers.CharField(
-        source="person.language", help_text="Of the pages; empty: the browser's."
-    )
+    language = serializers.CharField(source="person.language", help_text="Empty: the browser's.")
     time_zone = serializers.CharField(source="person.time_zone")
     is_simulated = serializers.BooleanField(source="person.is_simulated")
     is_operator = serializers.BooleanField(source="person.is_staff")

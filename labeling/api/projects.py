@@ -84,8 +84,8 @@ class NextShape(Shape):
 class Next(View):
     """One's open item of a kind, or a new one.
 
-    `ahead` reserves the one after it instead. The same request again gives the same item until it is answered,
-    skipped or released.
+    `ahead` reserves the one after it instead. The same request again gives the same item until that is
+    answered, skipped or released.
     """
 
     query = HtmlQuery

@@ -24,7 +24,7 @@ from labeling.models import Prompt, Split, UseCase
 TEXT = {"type": "string", "minLength": 1}
 ROW_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "The same fields as a line of `manage.py import_prompts`; all but `prompt` may be left out.",
+    "description": "As a line of `manage.py import_prompts`; all but `prompt` may be left out.",
     "required": ["prompt"],
     "additionalProperties": False,
     "properties": {
@@ -73,7 +73,7 @@ class PromptShape(Shape):
     language = serializers.CharField()
     group = serializers.CharField()
     licence = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     id = serializers.CharField(source="external_id", help_text="What its source calls it.")
     simulated = serializers.BooleanField(source="is_simulated")
     created_at = Moment()
@@ -84,7 +84,9 @@ class PromptQuery(Page):
     use_case = serializers.ChoiceField(UseCase.values, required=False)
     language = serializers.CharField(required=False, max_length=LENGTHS["language"])
     group = serializers.CharField(required=False, max_length=LENGTHS["group"])
-    source = serializers.CharField(required=False, max_length=LENGTHS["source"])
+    source = serializers.CharField(  # type: ignore[assignment]
+        required=False, max_length=LENGTHS["source"]
+    )
     id = serializers.CharField(required=False, max_length=LENGTHS["id"], source="external_id")
     simulated = serializers.BooleanField(required=False, source="is_simulated")
 
@@ -126,8 +128,8 @@ class Prompts(ListView):
     def post(self, request: Request, project: str) -> Response:
         """Take in up to 500 prompts, with their completions and demonstrations.
 
-        A prompt that is there already is left alone, so that a batch may be sent again; what is new beside it is
-        added. A bad row is refused by itself, and the rest is taken in.
+        A prompt that is there already is left alone, so that a batch may be sent again; what is new beside it
+        is added. A bad row is refused by itself, and the rest is taken in.
         """
         batch = self.taken(request, PromptBatch)
         rows = batch.pop("rows")

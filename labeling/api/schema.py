@@ -14,10 +14,10 @@ from django.urls import get_resolver
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import Direction, OpenApiParameter
 from rest_framework import serializers
 
-from labeling.api.base import Query
+from labeling.api.base import Query, View
 from labeling.api.lists import ListView
 from labeling.api.shapes import Refusal
 from labeling.doors import ANYONE, DOORS, Door
@@ -43,6 +43,8 @@ WHO = {
 class Described(AutoSchema):
     """Adds to drf-spectacular what our views have in common."""
 
+    view: View  # type: ignore[override]
+
     @property
     def name(self) -> str:
         return _names()[self.path]
@@ -61,7 +63,7 @@ class Described(AutoSchema):
     def get_summary(self) -> str:
         return self._docstring().partition("\n")[0]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         rest = self._docstring().partition("\n")[2].strip()
         return f"{rest}\n\nFor {WHO[self.door.who]}.".strip()
 
@@ -77,7 +79,7 @@ class Described(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         query = self.view.takes(self.method)
         parameters: list[Any] = [query] if query is not Query else []
-        return [*parameters, KEY] if getattr(self.view, "wants_key", False) else parameters
+        return [*parameters, KEY] if self.view.wants_key else parameters
 
     def get_request_serializer(self) -> Any:
         return None
@@ -85,7 +87,7 @@ class Described(AutoSchema):
     def get_response_serializers(self) -> Any:
         return {200: _page(self.view.shown) if isinstance(self.view, ListView) else self.view.shown}
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         """Every refusal has one shape; those that a program meets in earnest are listed by their status."""
         listed = [400] if self.method != "GET" or self.view.takes("GET") is not Query else []
         if self.door != ANYONE:
@@ -94,10 +96,12 @@ class Described(AutoSchema):
             listed += [404]
         if self.method != "GET":
             listed += [409]
-        if getattr(self.view, "wants_key", False):
+        if self.view.wants_key:
             listed += [422]
         refused = {
-            str(status): self._get_response_for_code(Refusal, str(status), ["application/json"])
+            str(status): self._get_response_for_code(  # type: ignore[no-untyped-call]
+                Refusal, str(status), ["application/json"]
+            )
             for status in [*listed, "default"]
         }
         return {**super()._get_response_bodies(direction), **refused}
@@ -128,7 +132,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
-            "description": f"The pages' session. Writes also want {settings.CSRF_COOKIE_NAME} as X-CSRFToken.",
+            "description": f"The pages' session. Writes want {settings.CSRF_COOKIE_NAME} as X-CSRFToken.",
         }
 
 
@@ -142,5 +146,5 @@ def _page(shown: type[serializers.Serializer[Any]]) -> type[serializers.Serializ
 @cache
 def _names() -> dict[str, str]:
     """The name of each address, by its path as OpenAPI writes it."""
-    patterns = get_resolver("labeling.api.urls").url_patterns
-    return {"/api/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(each.pattern)): str(each.name) for each in patterns}
+    patterns: Any = get_resolver("labeling.api.urls").url_patterns
+    return {"/api/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(each.pattern)): each.name for each in patterns}
