@@ -55,15 +55,19 @@ class PersonMiddleware:
 
 
 class HostileInputMiddleware:
-    """Refuse a NUL or an invalid byte in the path or query with 400: PostgreSQL cannot hold it."""
+    """Refuse a NUL or an invalid byte in the path, query or cookies with 400: PostgreSQL cannot hold it.
+
+    It stands before everything that asks the database, the session first of all.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         query = request.META.get("QUERY_STRING", "")
-        if "\x00" in request.path or "%00" in query or "\x00" in query or "\ufffd" in request.path:
-            message = "The address contains a NUL or an invalid character."
+        cookies = "".join(request.COOKIES.values())
+        if "\x00" in request.path + query + cookies or "%00" in query or "\ufffd" in request.path:
+            message = "The address or a cookie contains a NUL or an invalid character."
             if request.path.startswith(API):
                 return JsonResponse(refusal("bad_address", message), status=400)
             return HttpResponse(message, status=400)

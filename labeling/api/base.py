@@ -70,7 +70,7 @@ class Query(serializers.Serializer[Any]):
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """The checked values, by the fields' sources. Raises BadInput, ValidationError: both name the field."""
+        """The checked values, by the fields' sources. Raises BadInput or ValidationError with the field."""
         given = request.query_params
         query = cls(data=given.dict())
         for name, values in given.lists():
