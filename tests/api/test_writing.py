@@ -168,3 +168,28 @@ def test_a_run_is_stopped(project, lead):
     run = world.waiting("sft", {"dataset.jsonl": datasets.freeze(project, "sft")})
     assert lead.post(f"runs/{run.public_id}/stop").json()["state"] == Run.State.STOPPED
     assert lead.post(f"runs/{run.public_id}/stop").status_code == 409
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+HOSTILE = [
+    b"", b"not json", b"[]", b"\xff\xfe", b'{"rows": NaN}', b'{"rows": ' + DEEP + b"}", b'{"\\u0000": 1}',
+    b'{"kind": "\\u0000", "reason": "\\u0000"}', b'{"kind": "\\ud800", "reason": "\\ud800"}',
+    b'{"rows": [{}], "k": 1e400}', b'{"rows": [{}], "seed": ' + b"9" * 5000 + b"}",
+    b'{"rows": [{}], "k": ' + b"9" * 400 + b"}", b'{"rows": [{}], "dry_run": {}}', b'{"kind": ["sft"]}',
+    b'{"rows": [null]}', b'{"rows": [' + b'{"prompt":' * 40 + b"1" + b"}" * 40 + b"]}",
+    b'{"rows": "' + b"x" * 17_000_000 + b'"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("noun", ["prompts", "completions", "datasets", "override"])
+def test_hostile_bodies_get_a_clear_4xx(project, lead, raw, noun):
+    learn.imported(project, 1)
+    before = Prompt.objects.count()
+    begun = lead.post(of(project, "rounds")).json()["round"]
+    Round.objects.update(state=Round.State.HELD)
+    path = f"rounds/{begun}/override" if noun == "override" else of(project, noun)
+    answer = lead.client.generic("POST", f"/api/{path}", raw, "application/json")
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["error"]["message"]
+    assert Prompt.objects.count() == before
