@@ -19,11 +19,11 @@ class OpenApi(View):
 
     @extend_schema(responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request) -> HttpResponse:
-        return HttpResponse(_written(), content_type="application/json")
+        return HttpResponse(written(), content_type="application/json")
 
 
 @cache
-def _written() -> bytes:
+def written() -> bytes:
     schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    written: bytes = OpenApiJsonRenderer().render(schema)
-    return written
+    rendered: bytes = OpenApiJsonRenderer().render(schema)
+    return rendered
