@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run backup restore bench-web test test-quick lint loop clean installed installed-tests
+.PHONY: help run backup restore bench-web test test-quick fuzz lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -34,6 +34,9 @@ test: installed-tests ## every test, those in Chromium included
 
 test-quick: installed-tests ## the tests that take under a minute together
 	@$(RUN) -m pytest -m "not slow"
+
+fuzz: installed-tests ## thousands of odd requests to the API, in every role; CASES=50000 says how many
+	@CASES=$(or $(CASES),50000) $(RUN) -m pytest -q -rP tests/api/test_fuzz.py
 
 lint: installed-tests ## style, types, import contracts, missing migrations
 	@$(VENV)/bin/ruff check

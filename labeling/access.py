@@ -15,12 +15,15 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from labeling.models import (
+    ApiToken,
     Assignment,
     DatasetVersion,
     Demonstration,
     Invitation,
     Membership,
+    ModelVersion,
     Project,
+    Prompt,
     Ranking,
     Role,
     Round,
@@ -60,22 +63,43 @@ def own_demonstration(user: User, public_id: str) -> Demonstration:
     return _first(given.filter(public_id=public_id, labeler_id=user.pk))
 
 
+def own_token(user: User, public_id: str) -> ApiToken:
+    """A token of the user's. Raises Http404."""
+    return _first(ApiToken.objects.select_related("user").filter(public_id=public_id, user_id=user.pk))
+
+
 # These are found for anyone: the door asks next for a membership in their project.
 
 
-def run(user: User, public_id: str) -> Run:
-    return _first(Run.objects.select_related("project", "round").filter(public_id=public_id))
+def prompt(public_id: str) -> Prompt:
+    return _first(Prompt.objects.select_related("project").filter(public_id=public_id))
 
 
-def round_(user: User, public_id: str) -> Round:
-    return _first(Round.objects.select_related("project").filter(public_id=public_id))
+def ranking(public_id: str) -> Ranking:
+    return _first(Ranking.objects.select_related("project").filter(public_id=public_id))
 
 
-def dataset(user: User, public_id: str) -> DatasetVersion:
+def demonstration(public_id: str) -> Demonstration:
+    return _first(Demonstration.objects.select_related("project").filter(public_id=public_id))
+
+
+def dataset(public_id: str) -> DatasetVersion:
     return _first(DatasetVersion.objects.select_related("project").filter(public_id=public_id))
 
 
-def invitation(user: User, public_id: str) -> Invitation:
+def model(public_id: str) -> ModelVersion:
+    return _first(ModelVersion.objects.select_related("project").filter(public_id=public_id))
+
+
+def run(public_id: str) -> Run:
+    return _first(Run.objects.select_related("project", "round").filter(public_id=public_id))
+
+
+def round_(public_id: str) -> Round:
+    return _first(Round.objects.select_related("project").filter(public_id=public_id))
+
+
+def invitation(public_id: str) -> Invitation:
     return _first(Invitation.objects.select_related("project").filter(public_id=public_id))
 
 

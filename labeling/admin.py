@@ -352,6 +352,11 @@ LOOKED_AT: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tupl
         ("project", "role"),
         ("public_id", "note"),
     ),
+    nouns.ApiToken: (
+        ("name", "user", "starts_with", "created_at", "expires_at", "last_used_at", "revoked_at"),
+        (),
+        ("user__username", "name", "public_id"),
+    ),
     nouns.AuditEvent: (
         ("created_at", "verb", "project", "actor", "subject", "data"),
         ("project",),

@@ -52,6 +52,10 @@ def labeler(noun: str = "project") -> Door:
     return Door("labeler", noun, Role.LABELER)
 
 
+def reviewer(noun: str = "project") -> Door:
+    return Door("reviewer", noun, Role.REVIEWER)
+
+
 def lead(noun: str = "project") -> Door:
     return Door("lead", noun, Role.LEAD)
 
@@ -84,12 +88,17 @@ DOORS: dict[str, Door] = {
     "account_confirm_email": ANYONE,
     "end-sessions": PERSON,
     "unlink-provider": PERSON,
+    "tokens": PERSON,
+    "revoke-token": own("token"),
     # --- labelers' work ---
     "rank": labeler(),
     "demonstrate": labeler(),
     "guidelines": labeler(),
+    "api:me": PERSON,
     "api:projects": PERSON,
+    "api:project": labeler(),
     "api:next": labeler(),
+    "api:answers": labeler(),
     "api:show": own("assignment"),
     "api:renew": own("assignment"),
     "api:draft": own("assignment"),
@@ -117,21 +126,55 @@ DOORS: dict[str, Door] = {
     "invite": lead(),
     "set-active": lead(),
     "revoke-invitation": lead("invitation"),
+    # --- leads' and reviewers' programs ---
+    "api:demonstrations": reviewer(),
+    "api:demonstration": reviewer("demonstration"),
+    "api:rankings": reviewer(),
+    "api:ranking": reviewer("ranking"),
+    "api:prompts": lead(),
+    "api:prompt": lead("prompt"),
+    "api:completions": lead(),
+    "api:items": lead(),
+    "api:datasets": lead(),
+    "api:dataset": lead("dataset"),
+    "api:dataset-rows": lead("dataset"),
+    "api:runs": lead(),
+    "api:run": lead("run"),
+    "api:run-metrics": lead("run"),
+    "api:stop-run": lead("run"),
+    "api:models": lead(),
+    "api:model": lead("model"),
+    "api:rounds": lead(),
+    "api:round": lead("round"),
+    "api:stop-round": lead("round"),
+    "api:override-gate": lead("round"),
+    # --- what the API is ---
+    "api:schema": ANYONE,
+    "api-docs": ANYONE,
     # --- operators; signing in to the admin leads to our own page ---
     "admin:login": ANYONE,
     "admin:": OPERATOR,
 }
 
-FINDERS: Mapping[str, Callable[[User, Any], Any]] = {
+OWN: Mapping[str, Callable[[User, Any], Any]] = {
     "assignment": access.assignment,
     "ranking": access.own_ranking,
     "demonstration": access.own_demonstration,
+    "token": access.own_token,
+}
+"""How the object that a keyword names is found where it must be the person's own."""
+
+FINDERS: Mapping[str, Callable[[str], Any]] = {
+    "prompt": access.prompt,
+    "ranking": access.ranking,
+    "demonstration": access.demonstration,
+    "dataset": access.dataset,
+    "model": access.model,
     "run": access.run,
     "round": access.round_,
-    "dataset": access.dataset,
     "invitation": access.invitation,
 }
-"""How the object that a keyword names is found; a project is found with the membership."""
+"""How it is found where a role in its project is asked for; a project is found with the membership."""
 
 
 @dataclass(frozen=True)
@@ -190,9 +233,9 @@ def enter(user: User | AnonymousUser, name: str, keywords: Mapping[str, Any]) ->
     if found.noun == "project":
         assert found.role is not None
         return Entered(user, in_project=access.membership(user, given, found.role))
-    thing = FINDERS[found.noun](user, given)
     if found.role is None:
-        return Entered(user, thing)
+        return Entered(user, OWN[found.noun](user, given))
+    thing = FINDERS[found.noun](given)
     return Entered(user, thing, access.membership(user, thing.project.public_id, found.role))
 
 

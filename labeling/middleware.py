@@ -5,9 +5,11 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils import timezone, translation
+
+from labeling.api.errors import API, refusal
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -15,7 +17,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 class PersonMiddleware:
     """Activate the language and time zone of who is signed in; insist on replacing a one-time password.
 
-    Without a chosen language, the browser's is taken.
+    Without a chosen language, the browser's is taken. The API insists in its own way (api/entrance.py).
     """
 
     OPEN_TO_ALL = ("change-password", "account_logout", "set-preferences")
@@ -49,17 +51,24 @@ class PersonMiddleware:
         return response
 
     def _may_pass(self, request: HttpRequest) -> bool:
-        return request.path in {reverse(name) for name in self.OPEN_TO_ALL}
+        return request.path.startswith(API) or request.path in {reverse(name) for name in self.OPEN_TO_ALL}
 
 
 class HostileInputMiddleware:
-    """Refuse a NUL or an invalid byte in the path or query with 400: PostgreSQL cannot hold it."""
+    """Refuse a NUL or an invalid byte in the path, query or cookies with 400: PostgreSQL cannot hold it.
+
+    It stands before everything that asks the database, the session first of all.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         query = request.META.get("QUERY_STRING", "")
-        if "\x00" in request.path or "%00" in query or "\x00" in query or "\ufffd" in request.path:
-            return HttpResponse("The address contains a NUL or an invalid character.", status=400)
+        cookies = "".join(request.COOKIES.values())
+        if "\x00" in request.path + query + cookies or "%00" in query or "\ufffd" in request.path:
+            message = "The address or a cookie contains a NUL or an invalid character."
+            if request.path.startswith(API):
+                return JsonResponse(refusal("bad_address", message), status=400)
+            return HttpResponse(message, status=400)
         return self.handler(request)

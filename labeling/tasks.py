@@ -13,9 +13,12 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
 
 from labeling import launcher
 from labeling.actions import artifacts, audit, datasets, loop, queue, retention, runs
+from labeling.actions.errors import NotNow
 from labeling.models import Project, User
 
 log = logging.getLogger(__name__)
@@ -25,7 +28,7 @@ stopping = threading.Event()
 
 
 @worker_shutting_down.connect
-def _stop(**_: Any) -> None:
+def _stop(**signal: Any) -> None:
     stopping.set()
 
 
@@ -54,6 +57,18 @@ def freeze(*, project_id: int, kind: str, actor_id: int | None = None) -> None:
     project = Project.objects.get(pk=project_id)
     actor = User.objects.get(pk=actor_id) if actor_id is not None else None
     datasets.freeze(project, kind, actor=actor)
+
+
+def ask_freeze(project: Project, kind: str, actor: User) -> None:
+    """Ask the control worker for a new version: freezing a large project takes longer than a request may.
+
+    Raises BadInput or NotNow where there is nothing to freeze, or no worker can be reached.
+    """
+    datasets.check_rows(project, kind)
+    try:
+        freeze.delay(project_id=project.pk, kind=kind, actor_id=actor.pk)
+    except OperationalError as error:
+        raise NotNow(_("The workers cannot be reached right now. Try again in a minute.")) from error
 
 
 def hint(run_id: int) -> None:

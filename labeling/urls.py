@@ -11,3 +11,7 @@ urlpatterns = [
     path("api/", include("labeling.api.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "labeling.api.errors.bad_request"
+handler404 = "labeling.api.errors.not_found"
+handler500 = "labeling.api.errors.server_error"

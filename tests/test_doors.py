@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling.actions import datasets, demonstrations, invitations, loop, queue, rankings
+from labeling.actions import datasets, demonstrations, invitations, loop, queue, rankings, tokens
 from labeling.api.base import View
 from labeling.doors import DOORS
-from labeling.models import Kind, LoopPolicy, Role, Trigger, User
+from labeling.models import Kind, LoopPolicy, ModelVersion, Role, Trigger, User
 from tests import build, learn
 from tests.pages import world
 
@@ -70,9 +70,11 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
     run = world.waiting("sft", {"dataset.jsonl": version})
     round = loop.start_round(project, Trigger.MANUAL)
     invited_by = build.member(project, "an inviting lead", Role.LEAD).user
-    invitation, token = invitations.invite(project, Role.LABELER, by=invited_by)
+    invitation, link = invitations.invite(project, Role.LABELER, by=invited_by)
     invitations.revoke(invitation, actor=invited_by)  # so that walking through the door takes nobody in
     settings.OIDC = [OIDC]
+    model = ModelVersion.objects.create(project=project, kind="outside", name="theirs")
+    token, _secret = tokens.create(ann.user, "a script")
     return {
         "project": project.public_id,
         "assignment": str(ranking_now.token),
@@ -83,10 +85,13 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "run": run.public_id,
         "round": round.public_id,
         "invitation": invitation.public_id,
-        "token": token,
+        "link": link,
         "provider_id": OIDC["id"],
         "uidb36": "1",
         "key": "no-key",
+        "model": model.public_id,
+        "prompt": ranking.item.prompt.public_id,
+        "token": token.public_id,
     }  # type: ignore[dict-item]
 
 
@@ -112,7 +117,7 @@ def expected(name: str, who: str) -> set[int]:
     if door.who == "anyone":
         return set()
     if who == "nobody":
-        return {401, 403} if name.startswith("api:") else {302}
+        return {401} if name.startswith("api:") else {302}
     if door.who == "person":
         return set()
     if door.who == "own":

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.actions import artifacts, audit
-from labeling.actions.errors import BadInput
+from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.rows import Selection, comparison_rows, demonstration_rows, prompt_rows
 from labeling.models import DatasetKind, DatasetRow, DatasetVersion, Project, User
 from training.contracts import row_bytes, write_manifest
@@ -128,6 +128,20 @@ def take(
         digest=digest,
     )
     return draft.version
+
+
+def check_rows(project: Project, kind: str) -> None:
+    """Say now whether there is something to freeze: the worker could tell nobody. Raises BadInput, NotNow."""
+    chosen = Selection(project, project.loop_policy.include_simulated)
+    rows: dict[str, Callable[[], QuerySet[Any]]] = {
+        DatasetKind.SFT: chosen.demonstrations,
+        DatasetKind.COMPARISONS: chosen.rankings,
+        DatasetKind.PROMPTS: chosen.prompts,
+    }
+    if kind not in rows:
+        raise BadInput(_("There is no such kind of dataset."), field="kind")
+    if not rows[kind]().exists():
+        raise NotNow(_("There is nothing to freeze yet."))
 
 
 def file(version: DatasetVersion) -> Path:

@@ -33,6 +33,7 @@ SIMULATED = "simulated"
 """The `source` that marks a row's prompt and demonstrations as a program's work."""
 
 OnBadLine = Callable[[int, BadInput], None]
+OnPrompt = Callable[[int, Prompt, Outcome], None]
 
 
 @dataclass
@@ -74,13 +75,15 @@ def import_lines(
     dry_run: bool = False,
     actor: User | None = None,
     on_bad_line: OnBadLine = lambda number, error: None,
+    on_prompt: OnPrompt = lambda number, prompt, outcome: None,
     on_progress: Callable[[ImportReport], None] = lambda report: None,
 ) -> ImportReport:
     """Read JSONL lines (actions/import_rows.py says what one holds) and store what is new in them.
 
-    A line that cannot be taken goes to `on_bad_line` with its number, and the rest is imported. Lines are
-    read as a stream and stored in batches, each in one transaction: a prompt and all that belongs to it
-    land together, and an import that was broken off is simply run again.
+    A line that cannot be taken goes to `on_bad_line` with its number, and the rest is imported; the prompt of
+    each other line goes to `on_prompt`, with whether it is new. Lines are read as a stream and stored in
+    batches, each in one transaction: a prompt and all that belongs to it land together, and an import that
+    was broken off is simply run again.
 
     Items are queued as actions/import_items.py says: to rank, up to `k` answers drawn by `seed`; and with
     `demonstrate`, to write one where a prompt has none. `dry_run` does all of this and takes it back.
@@ -88,7 +91,7 @@ def import_lines(
     """
     if not 2 <= k <= MAX_K:
         raise BadInput(f"K is {k}; an item has 2 to {MAX_K} completions", field="k")
-    importer = _Importer(project, on_bad_line, k=k, seed=seed, demonstrate=demonstrate)
+    importer = _Importer(project, on_bad_line, on_prompt, k=k, seed=seed, demonstrate=demonstrate)
     report = importer.report
     with transaction.atomic() if dry_run else nullcontext():
         for batch in importer.batches(lines, mapping or FieldMap()):
@@ -105,10 +108,18 @@ class _Importer:
     """One import: its report, and what later batches need to know of earlier ones."""
 
     def __init__(
-        self, project: Project, on_bad_line: OnBadLine, *, k: int, seed: int, demonstrate: bool
+        self,
+        project: Project,
+        on_bad_line: OnBadLine,
+        on_prompt: OnPrompt,
+        *,
+        k: int,
+        seed: int,
+        demonstrate: bool,
     ) -> None:
         self.project = project
         self.on_bad_line = on_bad_line
+        self.on_prompt = on_prompt
         self.k, self.seed, self.demonstrate = k, seed, demonstrate
         self.report = ImportReport()
         self.models: dict[str, ModelVersion] = {}
@@ -173,15 +184,15 @@ class _Importer:
             except BadInput as error:
                 self._refuse(number, error)
                 continue
-            if row.digest in known:
-                self.report.prompts[Outcome.ALREADY_THERE] += 1
-            else:
-                self.report.prompts[Outcome.STORED] += 1
+            outcome = Outcome.ALREADY_THERE if row.digest in known else Outcome.STORED
+            self.report.prompts[outcome] += 1
+            if outcome == Outcome.STORED:
                 self.report.splits[prompt.split] += 1
                 known[row.digest] = prompt
                 new.append(prompt)
                 if prompt.group:
                     self.group_splits[prompt.group] = prompt.split
+            self.on_prompt(number, prompt, outcome)
             pairs.append((row, prompt))
         Prompt.objects.bulk_create(new)
         return pairs

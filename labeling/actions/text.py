@@ -46,20 +46,28 @@ def body_digest(body: Any) -> bytes:
 
 def check_json(value: Any, field: str, *, max_bytes: int, depth: int = MAX_JSON_DEPTH) -> Any:
     """Refuse JSON that is too deep, too large, or holds text that PostgreSQL cannot store."""
-    _check_depth(value, field, depth)
+    check_depth(value, field, depth)
+    _check_texts(value, field)
     check_text(json.dumps(value, ensure_ascii=False), field, max_bytes=max_bytes)
     return value
 
 
-def _check_depth(value: Any, field: str, depth: int) -> None:
+def check_depth(value: Any, field: str, depth: int = MAX_JSON_DEPTH) -> None:
+    """Refuse JSON that is nested deeper than `depth` levels."""
     if depth == 0:
         raise BadInput(f"is nested deeper than {MAX_JSON_DEPTH} levels", field=field)
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for entry in entries:
+        check_depth(entry, field, depth - 1)
+
+
+def _check_texts(value: Any, field: str) -> None:
     if isinstance(value, dict):
         for key, entry in value.items():
             check_text(key, field, required=False)
-            _check_depth(entry, field, depth - 1)
+            _check_texts(entry, field)
     elif isinstance(value, list):
         for entry in value:
-            _check_depth(entry, field, depth - 1)
+            _check_texts(entry, field)
     elif isinstance(value, str):
         check_text(value, field, required=False)

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404
 from django.utils.translation import get_language
-from rest_framework import status
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.actions import demonstrations, queue, rankings
 from labeling.actions.answers import Submitted, check_fields
-from labeling.api.base import View
+from labeling.api.answer_shapes import (
+    AssignmentShape,
+    DemonstrationBody,
+    DemonstrationRevisionBody,
+    DraftShape,
+    LeaseShape,
+    RankingBody,
+    RankingRevisionBody,
+    SavedShape,
+    SkipBody,
+    SubmittedShape,
+)
+from labeling.api.base import Query, View
+from labeling.api.shapes import shown_text
+from labeling.markdown import markdown
 from labeling.models import Assignment, Demonstration, Draft, Kind, Ranking, Rubric
 
 KEY_HEADER = "Idempotency-Key"
 
 
-def payload(assignment: Assignment) -> dict[str, Any]:
+class HtmlQuery(Query):
+    """Setting a long answer as HTML costs more than everything else about it: who wants it says so."""
+
+    html = serializers.BooleanField(default=False, help_text="Also give each text as safe HTML.")
+
+
+def payload(assignment: Assignment, *, html: bool = False) -> dict[str, Any]:
     """All that a labeler's browser may know of an assignment: letters and texts, no ids, no models."""
+    is_ranking = assignment.kind == Kind.RANK
+    texts = (
+        dict(assignment.item.item_completions.values_list("position", "completion__text"))
+        if is_ranking
+        else {}
+    )
+    return describe(assignment, texts, _draft(assignment), html=html)
+
+
+def describe(
+    assignment: Assignment, texts: Mapping[int, str], draft: dict[str, Any] | None, *, html: bool
+) -> dict[str, Any]:
+    """The payload of an assignment from the texts at its item's positions."""
     prompt = assignment.item.prompt
     return {
         "token": str(assignment.token),
@@ -30,22 +65,19 @@ def payload(assignment: Assignment) -> dict[str, Any]:
         "lease_seconds": int(queue.LEASE[assignment.kind].total_seconds()),
         "project": assignment.project.public_id,
         "prompt": {
-            "messages": prompt.messages,
+            "messages": [{**turn, "html": markdown(turn["content"])} for turn in prompt.messages]
+            if html
+            else prompt.messages,
             "language": prompt.language,
             "use_case": prompt.use_case,
         },
-        "completions": _completions(assignment) if assignment.kind == Kind.RANK else [],
+        "completions": [
+            {"letter": letter, **(shown_text(texts[position]) if html else {"text": texts[position]})}
+            for letter, position in zip(rankings.LETTERS, assignment.shown_order, strict=False)
+        ],
         "rubric": _rubric(assignment.rubric),
-        "draft": _draft(assignment),
+        "draft": draft,
     }
-
-
-def _completions(assignment: Assignment) -> list[dict[str, str]]:
-    texts = dict(assignment.item.item_completions.values_list("position", "completion__text"))
-    return [
-        {"letter": letter, "text": texts[position]}
-        for letter, position in zip(rankings.LETTERS, assignment.shown_order, strict=False)
-    ]
 
 
 def _rubric(rubric: Rubric) -> dict[str, Any]:
@@ -83,16 +115,30 @@ def submitted(result: Submitted) -> Response:
 
 
 class Show(View):
+    """The reserved item is on the screen now: its lease begins."""
+
+    query = HtmlQuery
+
+    @extend_schema(request=None, responses={200: AssignmentShape})
     def post(self, request: Request, assignment: UUID) -> Response:
-        return Response(payload(queue.show(self.here.the(Assignment))))
+        return Response(payload(queue.show(self.here.the(Assignment)), **self.asked))
 
 
 class Renew(View):
+    """Somebody is still working on it: the lease runs anew."""
+
+    @extend_schema(request=None, responses={200: LeaseShape})
     def post(self, request: Request, assignment: UUID) -> Response:
         return Response({"lease_until": queue.renew(self.here.the(Assignment)).isoformat()})
 
 
 class SaveDraft(View):
+    """Keep what has been done so far, and renew the lease.
+
+    The higher sequence number wins; a lower one is refused with the draft that is stored.
+    """
+
+    @extend_schema(request=DraftShape, responses={200: SavedShape})
     def put(self, request: Request, assignment: UUID) -> Response:
         body = check_fields(self.body(request), frozenset({"sequence", "body"}))
         until = queue.save_draft(self.here.the(Assignment), body.get("sequence", -1), body.get("body", {}))
@@ -100,12 +146,18 @@ class SaveDraft(View):
 
 
 class Release(View):
+    """Give an unfinished item back; its draft stays for when it comes again."""
+
+    @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, assignment: UUID) -> Response:
         queue.release(self.here.the(Assignment))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class Skip(View):
+    """Pass on an item for good, with a reason."""
+
+    @extend_schema(request=SkipBody, responses={204: None})
     def post(self, request: Request, assignment: UUID) -> Response:
         body = check_fields(self.body(request), frozenset({"reason", "comment"}))
         queue.skip(self.here.the(Assignment), body.get("reason", ""), body.get("comment", ""))
@@ -113,6 +165,8 @@ class Skip(View):
 
 
 class AnswerView(View):
+    wants_key = True
+
     def key(self, request: Request) -> str:
         return request.headers.get(KEY_HEADER, "")
 
@@ -125,23 +179,39 @@ class AnswerView(View):
 
 
 class SubmitRanking(AnswerView):
+    """Answer an item to rank: 201 the first time, 200 for the same request again.
+
+    Every completion wants a score, and its letter in one tier; those that share a tier must stand in `tied`.
+    Only an all-bad answer may leave the tiers out. A late answer is kept, too.
+    """
+
+    @extend_schema(request=RankingBody, responses={200: SubmittedShape, 201: SubmittedShape})
     def post(self, request: Request, assignment: UUID) -> Response:
         return submitted(rankings.submit(self.held(Kind.RANK), self.body(request), self.key(request)))
 
 
 class SubmitDemonstration(AnswerView):
+    """Answer an item to demonstrate: 201 the first time, 200 for the same request again."""
+
+    @extend_schema(request=DemonstrationBody, responses={200: SubmittedShape, 201: SubmittedShape})
     def post(self, request: Request, assignment: UUID) -> Response:
         held = self.held(Kind.DEMONSTRATE)
         return submitted(demonstrations.submit(held, self.body(request), self.key(request)))
 
 
 class ReviseRanking(AnswerView):
+    """Change one's ranking: a new revision on the stated base."""
+
+    @extend_schema(request=RankingRevisionBody, responses={200: SubmittedShape, 201: SubmittedShape})
     def post(self, request: Request, ranking: str) -> Response:
         given = self.here.the(Ranking)
         return submitted(rankings.revise(given, self.body(request), self.key(request)))
 
 
 class ReviseDemonstration(AnswerView):
+    """Change one's demonstration: a new revision on the stated base."""
+
+    @extend_schema(request=DemonstrationRevisionBody, responses={200: SubmittedShape, 201: SubmittedShape})
     def post(self, request: Request, demonstration: str) -> Response:
         written = self.here.the(Demonstration)
         return submitted(demonstrations.revise(written, self.body(request), self.key(request)))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -12,10 +15,17 @@ from rest_framework.views import exception_handler
 
 from labeling.actions.errors import ActionError, BadInput, KeyReused
 
+API = "/api/"
+"""Every address of the API begins so, and is answered in its shape whatever goes wrong."""
+
 STATUS: dict[type[ActionError], int] = {
     BadInput: status.HTTP_400_BAD_REQUEST,
     KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
 }
+
+
+def refusal(code: str, message: str, field: str = "") -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "field": field}}
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -23,10 +33,10 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ActionError):
         data = dict(error.data)
         code = data.pop("code", type(error).__name__.lower())
-        body = {"error": {"code": code, "message": str(error.message), "field": error.field}, **data}
+        body = {**refusal(code, str(error.message), error.field), **data}
         return Response(body, status=STATUS.get(type(error), status.HTTP_409_CONFLICT))
     if isinstance(error, OperationalError):
-        body = {"error": {"code": "unavailable", "message": "The database is restarting.", "field": ""}}
+        body = refusal("unavailable", "The database is restarting.")
         return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers={"Retry-After": "2"})
     response = exception_handler(error, context)
     if response is not None:
@@ -38,7 +48,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
                 "",
                 str(response.data.get("detail", "")) if isinstance(response.data, dict) else "",
             )
-        response.data = {"error": {"code": code, "message": message, "field": field}}
+        response.data = refusal(code, message, field)
     return response
 
 
@@ -50,3 +60,24 @@ def _first(detail: Any, field: str = "") -> tuple[str, str]:
     if isinstance(detail, list) and detail:
         return _first(detail[0], field)
     return field, str(detail)
+
+
+# --- what Django answers before or after a view (urls.py) --------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API):
+        return JsonResponse(refusal("bad_request", _("This request cannot be read.")), status=400)
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API):
+        return JsonResponse(refusal("not_found", _("There is no such address.")), status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith(API):
+        return JsonResponse(refusal("server_error", _("Something went wrong here.")), status=500)
+    return defaults.server_error(request)

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from django.urls import path
 
-from labeling.api import assignments, projects
+from labeling.api import (
+    answers,
+    assignments,
+    completions,
+    datasets,
+    demonstrations,
+    items,
+    models,
+    openapi,
+    people,
+    projects,
+    prompts,
+    rankings,
+    rounds,
+    runs,
+)
 
 app_name = "api"
 urlpatterns = [
+    path("schema", openapi.OpenApi.as_view(), name="schema"),
+    path("me", people.Me.as_view(), name="me"),
     path("projects", projects.Projects.as_view(), name="projects"),
+    path("projects/<str:project>", projects.OneProject.as_view(), name="project"),
+    # --- a labeler's work ---
     path("projects/<str:project>/next", projects.Next.as_view(), name="next"),
+    path("projects/<str:project>/answers", answers.Answers.as_view(), name="answers"),
     path("assignments/<uuid:assignment>/show", assignments.Show.as_view(), name="show"),
     path("assignments/<uuid:assignment>/renew", assignments.Renew.as_view(), name="renew"),
     path("assignments/<uuid:assignment>/draft", assignments.SaveDraft.as_view(), name="draft"),
@@ -27,4 +47,33 @@ urlpatterns = [
         assignments.ReviseDemonstration.as_view(),
         name="revise-demonstration",
     ),
+    # --- what people wrote, for reviewers and leads ---
+    path(
+        "projects/<str:project>/demonstrations",
+        demonstrations.Demonstrations.as_view(),
+        name="demonstrations",
+    ),
+    path(
+        "demonstrations/<str:demonstration>", demonstrations.OneDemonstration.as_view(), name="demonstration"
+    ),
+    path("projects/<str:project>/rankings", rankings.Rankings.as_view(), name="rankings"),
+    path("rankings/<str:ranking>", rankings.OneRanking.as_view(), name="ranking"),
+    # --- leads ---
+    path("projects/<str:project>/prompts", prompts.Prompts.as_view(), name="prompts"),
+    path("prompts/<str:prompt>", prompts.OnePrompt.as_view(), name="prompt"),
+    path("projects/<str:project>/completions", completions.Completions.as_view(), name="completions"),
+    path("projects/<str:project>/items", items.Items.as_view(), name="items"),
+    path("projects/<str:project>/datasets", datasets.Datasets.as_view(), name="datasets"),
+    path("datasets/<str:dataset>", datasets.OneDataset.as_view(), name="dataset"),
+    path("datasets/<str:dataset>/rows", datasets.DatasetRows.as_view(), name="dataset-rows"),
+    path("projects/<str:project>/runs", runs.Runs.as_view(), name="runs"),
+    path("runs/<str:run>", runs.OneRun.as_view(), name="run"),
+    path("runs/<str:run>/metrics", runs.Metrics.as_view(), name="run-metrics"),
+    path("runs/<str:run>/stop", runs.Stop.as_view(), name="stop-run"),
+    path("projects/<str:project>/models", models.Models.as_view(), name="models"),
+    path("models/<str:model>", models.OneModel.as_view(), name="model"),
+    path("projects/<str:project>/rounds", rounds.Rounds.as_view(), name="rounds"),
+    path("rounds/<str:round>", rounds.OneRound.as_view(), name="round"),
+    path("rounds/<str:round>/stop", rounds.Stop.as_view(), name="stop-round"),
+    path("rounds/<str:round>/override", rounds.Override.as_view(), name="override-gate"),
 ]

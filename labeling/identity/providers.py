@@ -114,4 +114,4 @@ def _invitation(login: SocialLogin) -> str:
         match = resolve(login.state.get("next") or "/")
     except Resolver404:
         return ""
-    return str(match.kwargs["token"]) if match.view_name == "join" else ""
+    return str(match.kwargs["link"]) if match.view_name == "join" else ""

@@ -14,12 +14,13 @@ from labeling.models.rounds import Round, RoundStep, ScheduledRound, StepName, T
 from labeling.models.rubrics import Rubric
 from labeling.models.runs import Run, RunInput, RunMetric, RunStage
 from labeling.models.sign_in import SignInAttempt
+from labeling.models.tokens import ApiToken
 
 __all__ = [
-    "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind", "DatasetRow",
-    "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource", "Draft", "InputMode",
-    "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership", "ModelKind", "ModelVersion",
-    "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision", "Role", "Round", "RoundStep",
-    "Rubric", "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound", "SignInAttempt", "Slot", "Split",
-    "StepName", "Trigger", "UseCase", "User",
+    "ApiToken", "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind",
+    "DatasetRow", "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource",
+    "Draft", "InputMode", "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership",
+    "ModelKind", "ModelVersion", "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision",
+    "Role", "Round", "RoundStep", "Rubric", "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound",
+    "SignInAttempt", "Slot", "Split", "StepName", "Trigger", "UseCase", "User",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 16
@@ -17,3 +18,8 @@ def public_id() -> str:
         number, place = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[place])
     return "".join(characters)
+
+
+def is_public_id(value: Any) -> bool:
+    """Whether this could be one; a database is asked for nothing else."""
+    return isinstance(value, str) and len(value) == LENGTH and set(value) <= set(ALPHABET)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
@@ -13,14 +12,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
-from kombu.exceptions import OperationalError
 
 from labeling import tasks
 from labeling.actions import datasets
-from labeling.actions.errors import BadInput, NotNow
-from labeling.actions.rows import Selection
 from labeling.doors import entered
-from labeling.models import DatasetKind, DatasetVersion, Project, RunInput
+from labeling.models import DatasetVersion, Project, RunInput
 from labeling.pages.facts import facts, text_of
 from labeling.pages.moves import move
 
@@ -82,30 +78,9 @@ def freeze(request: HttpRequest, project: str) -> HttpResponse:
     actor, found = here.person, here.membership.project
     kind = request.POST.get("kind", "")
 
-    def ask() -> None:
-        _check_rows(found, kind)
-        try:
-            tasks.freeze.delay(project_id=found.pk, kind=kind, actor_id=actor.pk)
-        except OperationalError as error:
-            raise NotNow(_("The workers cannot be reached right now. Try again in a minute.")) from error
-
     done = _("Freezing. A new version appears below in a moment, unless nothing is new since the last one.")
-    move(request, ask, done)
+    move(request, lambda: tasks.ask_freeze(found, kind, actor), done)
     return redirect("dashboard", found.public_id)
-
-
-def _check_rows(project: Project, kind: str) -> None:
-    """Say so now where there is nothing to freeze: the worker could tell nobody. Raises BadInput, NotNow."""
-    chosen = Selection(project, project.loop_policy.include_simulated)
-    rows: dict[str, Callable[[], QuerySet[Any]]] = {
-        DatasetKind.SFT: chosen.demonstrations,
-        DatasetKind.COMPARISONS: chosen.rankings,
-        DatasetKind.PROMPTS: chosen.prompts,
-    }
-    if kind not in rows:
-        raise BadInput(_("There is no such kind of dataset."))
-    if not rows[kind]().exists():
-        raise NotNow(_("There is nothing to freeze yet."))
 
 
 def of_project(project: Project) -> QuerySet[DatasetVersion]:

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.utils.translation import get_language
 
 from labeling.doors import entered
+from labeling.markdown import markdown
 from labeling.models import Rubric
-from labeling.pages.markdown import markdown
 
 
 def guidelines(request: HttpRequest, project: str) -> HttpResponse:

@@ -22,18 +22,18 @@ from labeling.models import User
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def join(request: HttpRequest, token: str) -> HttpResponse:
+def join(request: HttpRequest, link: str) -> HttpResponse:
     """Only a POST spends the link: programs that look at links in messages send a GET."""
     user = request.user if isinstance(request.user, User) else None
     form = JoinForm(request.POST or None)
     try:
-        invitation = invitations.find(token)
+        invitation = invitations.find(link)
         if user and request.method == "POST":
-            membership = invitations.accept(token, user)
+            membership = invitations.accept(link, user)
             messages.success(request, _("You are in: %(project)s.") % {"project": membership.project.name})
             return redirect("home")
         if not user and form.is_valid():
-            return _come_in(request, token, form)
+            return _come_in(request, link, form)
     except invitations.NotOpen as error:
         return render(request, "people/invitation_closed.html", {"message": error.message}, status=410)
     except ActionError as error:
@@ -45,10 +45,10 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "people/join.html", context)
 
 
-def _come_in(request: HttpRequest, token: str, form: JoinForm) -> HttpResponse:
+def _come_in(request: HttpRequest, link: str, form: JoinForm) -> HttpResponse:
     given = form.cleaned_data
     new = invitations.join(
-        token,
+        link,
         given["username"],
         given["password"],
         display_name=given["display_name"].strip(),

@@ -6,6 +6,7 @@ from django.urls import path, re_path
 
 from labeling.pages import (
     account,
+    api_docs,
     dashboard,
     datasets,
     demonstrate,
@@ -18,6 +19,7 @@ from labeling.pages import (
     rank,
     rounds,
     runs,
+    tokens,
 )
 
 urlpatterns = [
@@ -30,7 +32,7 @@ urlpatterns = [
     path("sign-in/with/<str:provider_id>/", people.to_provider, name="openid_connect_login"),
     path("sign-in/with/<str:provider_id>/back/", people.from_provider, name="openid_connect_callback"),
     path("sign-out/", people.SignOut.as_view(), name="account_logout"),
-    path("join/<str:token>/", invitations.join, name="join"),
+    path("join/<str:link>/", invitations.join, name="join"),
     path("password/forgotten/", account.ForgottenPassword.as_view(), name="account_reset_password"),
     path("password/sent/", account.ForgottenPasswordSent.as_view(), name="account_reset_password_done"),
     re_path(
@@ -53,6 +55,9 @@ urlpatterns = [
     path("account/email/<str:key>/", account.ConfirmEmail.as_view(), name="account_confirm_email"),
     path("account/sessions/end", account.end_sessions, name="end-sessions"),
     path("account/providers/<str:provider_id>/unlink", account.unlink, name="unlink-provider"),
+    path("account/tokens/", tokens.index, name="tokens"),
+    path("account/tokens/<str:token>/revoke", tokens.revoke, name="revoke-token"),
+    path("api/docs", api_docs.api_docs, name="api-docs"),
     # --- labelers' work ---
     path("p/<str:project>/rank/", rank.rank, name="rank"),
     path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),

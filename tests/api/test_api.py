@@ -100,7 +100,7 @@ def test_another_project_and_another_labelers_assignment_do_not_exist(project, a
 
 
 def test_nobody_gets_in_without_signing_in(project):
-    assert post(Client(), f"projects/{project.public_id}/next", {"kind": "rank"}).status_code == 403
+    assert post(Client(), f"projects/{project.public_id}/next", {"kind": "rank"}).status_code == 401
 
 
 def test_csrf_is_enforced(project):

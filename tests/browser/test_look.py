@@ -85,6 +85,11 @@ def test_axe_finds_nothing_on_any_page(filled, scheme, language):
     look("keys dialog")
     page.goto(f"{filled.url}/account/password/")
     look("change password")
+    page.goto(f"{filled.url}/account/tokens/")
+    page.locator("#id_name").fill("a script")
+    page.keyboard.press("Enter")
+    expect(page.locator("#secret")).to_be_focused()
+    look("tokens")
     page.goto(f"{filled.url}/p/none/rank/")
     look("404")
     page.context.clear_cookies()
@@ -99,7 +104,7 @@ def test_nothing_scrolls_sideways_at_360_pixels(filled, language):
     filled.user.language = language
     filled.user.save()
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("/", "/account/password/", f"/p/{filled.project.public_id}/guidelines/"):
+    for path in ("/", "/account/password/", "/account/tokens/", f"/p/{filled.project.public_id}/guidelines/"):
         page.goto(f"{filled.url}{path}")
         assert fits(page), path
     filled.open("demonstrate")

@@ -1,0 +1,85 @@
+"""Personal tokens for the API: making one, finding whose it is, taking it back.
+
+A token is 256 random bits, so that its plain SHA-256 is enough to find it by and tells nobody what it was.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import secrets
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling.actions import audit
+from labeling.actions.errors import BadInput
+from labeling.actions.text import check_text
+from labeling.models import ApiToken, User
+
+PREFIX = "rl_"
+"""By it a token is known for what it is where it should not stand, in a log or a repository."""
+RANDOM_BYTES = 32
+SHOWN_CHARACTERS = len(PREFIX) + 5
+NAME_LENGTH = 100
+LONGEST_DAYS = 3650
+USE_IS_KEPT_EVERY = datetime.timedelta(hours=1)
+
+
+@transaction.atomic
+def create(
+    user: User, name: str, *, days: int | None = None, actor: User | None = None
+) -> tuple[ApiToken, str]:
+    """A new token of this person's and the token itself, which is stored nowhere.
+
+    It expires after so many `days`, without them never. Raises BadInput for a name or days that cannot be.
+    """
+    name = check_text(name, "name").strip()
+    if len(name) > NAME_LENGTH:
+        raise BadInput(_("At most %(most)d characters are taken.") % {"most": NAME_LENGTH}, field="name")
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise BadInput(_("From 1 to %(most)d days are taken.") % {"most": LONGEST_DAYS}, field="days")
+    secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    token = ApiToken.objects.create(
+        user=user,
+        name=name,
+        digest=_digest(secret),
+        starts_with=secret[:SHOWN_CHARACTERS],
+        expires_at=None if days is None else timezone.now() + datetime.timedelta(days=days),
+    )
+    audit.record("token.created", actor=actor or user, subject=token.public_id, days=days)
+    return token, secret
+
+
+def find(secret: str) -> ApiToken | None:
+    """The valid token of an active account, with its user, or None. Its use is noted once an hour."""
+    if not secret.startswith(PREFIX) or not secret.isascii():
+        return None
+    valid = ApiToken.objects.select_related("user").filter(
+        Q(expires_at=None) | Q(expires_at__gt=Now()),
+        digest=_digest(secret),
+        revoked_at=None,
+        user__is_active=True,
+    )
+    token = valid.first()
+    if token is not None and _is_due(token):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=Now())
+    return token
+
+
+@transaction.atomic
+def revoke(token: ApiToken, *, actor: User | None = None) -> None:
+    """The token is good for nothing from now on. Revoking it again changes nothing."""
+    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now()):
+        audit.record("token.revoked", actor=actor or token.user, subject=token.public_id)
+
+
+def _is_due(token: ApiToken) -> bool:
+    return token.last_used_at is None or timezone.now() - token.last_used_at > USE_IS_KEPT_EVERY
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("ascii")).digest()

@@ -1,0 +1,125 @@
+"""What an assignment and the answers to it look like, for the API's description.
+
+The views beside it read and write plain dictionaries: this is the path that every answer takes.
+"""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from labeling.actions.queue import SKIP_REASONS
+from labeling.api.shapes import Shape
+from labeling.models import Assignment, InputMode, Kind
+
+
+class OptionalHtml(Shape):
+    html = serializers.CharField(required=False, help_text="With ?html=true.")
+
+
+class AskedTurn(OptionalHtml):
+    role = serializers.ChoiceField(["system", "user", "assistant"])
+    content = serializers.CharField()
+
+
+class AskedPrompt(Shape):
+    messages = AskedTurn(many=True)
+    language = serializers.CharField()
+    use_case = serializers.CharField()
+
+
+class LetteredCompletion(OptionalHtml):
+    letter = serializers.CharField()
+    text = serializers.CharField()
+
+
+class FlagShape(Shape):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    help = serializers.CharField()
+
+
+class RubricShape(Shape):
+    version = serializers.IntegerField()
+    scale_min = serializers.IntegerField()
+    scale_max = serializers.IntegerField()
+    flags = FlagShape(many=True)
+
+
+class DraftShape(Shape):
+    sequence = serializers.IntegerField(min_value=0, max_value=2**53 - 1)
+    body = serializers.DictField(help_text="What the page makes of it; the server keeps it as it is.")
+
+
+class AssignmentShape(Shape):
+    """A labeler's lease on an item. Completions are known by letters, in an order drawn for this labeler."""
+
+    token = serializers.UUIDField()
+    kind = serializers.ChoiceField(Kind.values)
+    state = serializers.ChoiceField(Assignment.State.values)
+    lease_until = serializers.DateTimeField()
+    lease_seconds = serializers.IntegerField()
+    project = serializers.CharField()
+    prompt = AskedPrompt()
+    completions = LetteredCompletion(many=True, help_text="Empty where a demonstration is asked for.")
+    rubric = RubricShape()
+    draft = DraftShape(allow_null=True)
+
+
+class LeaseShape(Shape):
+    lease_until = serializers.DateTimeField()
+
+
+class SavedShape(Shape):
+    sequence = serializers.IntegerField()
+    lease_until = serializers.DateTimeField(allow_null=True, help_text="Null where the lease is over.")
+
+
+class SkipBody(Shape):
+    reason = serializers.ChoiceField(SKIP_REASONS)
+    comment = serializers.CharField(required=False, allow_blank=True)
+
+
+class TimedBody(Shape):
+    active_seconds = serializers.FloatField(
+        required=False, min_value=0, max_value=10**7, help_text="Capped by the time since it was first shown."
+    )
+
+
+class GivenRanking(Shape):
+    scores = serializers.DictField(child=serializers.IntegerField(), help_text="By letter.")
+    tiers = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField(), allow_empty=False),
+        allow_null=True,
+        required=False,
+        help_text="Letters, best first. Null or left out with `all_bad` alone.",
+    )
+    tied = serializers.ListField(child=serializers.CharField(), required=False)
+    flags = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    moved = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Letters placed by hand, not by their score."
+    )
+    all_bad = serializers.BooleanField(required=False)
+    comment = serializers.CharField(required=False, allow_blank=True)
+
+
+class RankingBody(GivenRanking, TimedBody):
+    mode = serializers.ChoiceField(InputMode.values, required=False)
+
+
+class RankingRevisionBody(RankingBody):
+    base = serializers.IntegerField(help_text="The number of the revision that this one changes.")
+
+
+class DemonstrationBody(TimedBody):
+    text = serializers.CharField()
+
+
+class DemonstrationRevisionBody(DemonstrationBody):
+    base = serializers.IntegerField(help_text="The number of the revision that this one changes.")
+
+
+class SubmittedShape(Shape):
+    answer = serializers.CharField(help_text="The answer's id, for later revisions.")
+    revision = serializers.IntegerField()
+    extra = serializers.BooleanField(help_text="It came late and fills no slot; it is kept.")
+    conflicts = serializers.IntegerField(help_text="Pairs that scores and order put the other way round.")

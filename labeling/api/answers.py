@@ -1,0 +1,98 @@
+"""A labeler's own answers, by letter, so that they can be opened and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
+from rest_framework import serializers
+
+from labeling.actions import rankings
+from labeling.api.answer_shapes import AssignmentShape, GivenRanking
+from labeling.api.assignments import describe
+from labeling.api.lists import ListView, Page
+from labeling.api.shapes import Moment, Shape
+from labeling.models import (
+    Demonstration,
+    DemonstrationRevision,
+    ItemCompletion,
+    Kind,
+    Ranking,
+    RankingRevision,
+)
+
+
+class GivenDemonstration(Shape):
+    text = serializers.CharField()
+
+
+@extend_schema_field(
+    PolymorphicProxySerializer("Given", [GivenRanking, GivenDemonstration], resource_type_field_name=None)
+)
+class Given(serializers.DictField):
+    pass
+
+
+class AnswerShape(Shape):
+    answer = serializers.CharField()
+    kind = serializers.ChoiceField(Kind.values)
+    revision = serializers.IntegerField(help_text="To be stated as the base of a change.")
+    extra = serializers.BooleanField()
+    created_at = Moment()
+    revised_at = Moment()
+    given = Given(help_text="What was answered, as a revision takes it.")
+    assignment = AssignmentShape()
+
+
+class AnswersQuery(Page):
+    kind = serializers.ChoiceField(Kind.values)
+    html = serializers.BooleanField(default=False, help_text="Also give each text as safe HTML.")
+
+
+class Answers(ListView):
+    """One's own answers of a kind, newest first.
+
+    To change one, send what it `given` says, changed, to its revisions.
+    """
+
+    query = AnswersQuery
+    shown = AnswerShape
+
+    def rows(self) -> QuerySet[Any]:
+        here = self.here.membership
+        is_ranking = self.asked["kind"] == Kind.RANK
+        answers: Any = Ranking if is_ranking else Demonstration
+        revisions: Any = RankingRevision if is_ranking else DemonstrationRevision
+        rows: QuerySet[Any] = (
+            answers.objects.filter(project_id=here.project_id, labeler_id=here.user_id)
+            .select_related("assignment__item__prompt", "assignment__project", "assignment__rubric")
+            .prefetch_related(Prefetch("revisions", revisions.objects.order_by("-number")))
+        )
+        return rows
+
+    def narrowed(self, rows: QuerySet[Any], filters: dict[str, Any]) -> QuerySet[Any]:
+        return rows
+
+    def show(self, rows: list[Any]) -> list[Any]:
+        texts: dict[int, dict[int, str]] = {}
+        parts = ItemCompletion.objects.filter(item_id__in=[answer.item_id for answer in rows])
+        for item, position, text in parts.values_list("item_id", "position", "completion__text"):
+            texts.setdefault(item, {})[position] = text
+        return [self._one(answer, texts.get(answer.item_id, {})) for answer in rows]
+
+    def _one(self, answer: Any, texts: Mapping[int, str]) -> dict[str, Any]:
+        held = answer.assignment
+        latest = answer.revisions.all()[0]
+        is_ranking = isinstance(answer, Ranking)
+        return {
+            "answer": answer.public_id,
+            "kind": held.kind,
+            "revision": latest.number,
+            "extra": answer.slot_id is None,
+            "created_at": answer.created_at,
+            "revised_at": latest.created_at,
+            "given": rankings.as_letters(latest, held) if is_ranking else {"text": latest.text},
+            "assignment": describe(held, texts, None, html=self.asked["html"]),
+        }

@@ -1,0 +1,110 @@
+"""A small world with an object behind every address, so that a fuzzed request gets further than 404."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labeling.actions import datasets, demonstrations, loop, queue, tokens
+from labeling.models import (
+    CompletionOrigin,
+    Kind,
+    Membership,
+    ModelVersion,
+    Project,
+    Role,
+    Round,
+    RoundStep,
+    Trigger,
+    User,
+)
+from tests import build, learn
+from tests.pages import world
+
+
+@dataclass
+class Caller:
+    """Somebody with a token, and the ids that their requests may name, by the name of the parameter."""
+
+    token: str
+    ids: dict[str, list[str]] = field(default_factory=dict)
+
+
+def made(folder: Path) -> dict[str, Caller]:
+    """One caller in each role of two projects, and an operator who is a member of none."""
+    ours, idle = learn.project("ours"), learn.project("idle")
+    ann = build.member(ours, "ann")
+    build.rank_items(ours, 30, overlap=5)
+    build.demonstrate_items(ours, 20, overlap=4)
+    learn.imported(ours, 3)
+    learn.imported(idle, 2)
+    learn.rank(ann, 2)
+    model = world.sft_model(ours, folder)
+    outside = ModelVersion.objects.create(project=ours, kind="outside", name="theirs")
+    prompt = ours.prompts.order_by("pk")[0]
+    for completion in prompt.completions.all():
+        CompletionOrigin.objects.create(completion=completion, model=outside)
+    version = datasets.freeze(ours, "comparisons")
+    run = world.waiting("sft", {"dataset.jsonl": datasets.freeze(ours, "sft")})
+    world.running(run, [{"step": step, "loss": 1 / step} for step in (1, 2, 3)])
+    shared = {
+        "project": [ours.public_id, idle.public_id],
+        "prompt": [prompt.public_id],
+        "item": [prompt.items.get().public_id],
+        "dataset": [version.public_id],
+        "run": [run.public_id, model.run.public_id],
+        "model": [model.public_id, outside.public_id],
+        "round": [_held(ours).public_id],
+    }
+    people = {
+        str(role): (build.member(ours, str(role), role), build.member(idle, str(role), role)) for role in Role
+    }
+    callers = {}
+    for name, (member, _idle) in people.items():
+        callers[name] = Caller(tokens.create(member.user, "fuzz")[1], {**shared, **_own(member)})
+    for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
+        caller.ids["ranking"] += callers[Role.LABELER].ids["ranking"]
+    operator = User.objects.create(username="operator", is_staff=True)
+    callers["operator"] = Caller(tokens.create(operator, "fuzz")[1], {**callers[Role.LEAD].ids})
+    return callers
+
+
+def _own(member: Membership) -> dict[str, list[str]]:
+    """Answers of this labeler's, and an item of each kind before them."""
+    ranking = learn.rank(member)[0]
+    asked = queue.claim(member, Kind.DEMONSTRATE)
+    assert asked is not None
+    written = demonstrations.submit(asked, {"text": "so"}, build.key()).answer
+    held = [queue.claim(member, kind) for kind in Kind]
+    assert all(held)
+    return {
+        "ranking": [ranking.public_id],
+        "demonstration": [written.public_id],
+        "assignment": [str(one.token) for one in held if one],
+    }
+
+
+def _held(project: Project) -> Round:
+    """A round that a gate holds."""
+    round = loop.start_round(project, Trigger.MANUAL)
+    Round.objects.filter(pk=round.pk).update(state=Round.State.HELD, reason="too weak")
+    RoundStep.objects.filter(round=round, name="gate").update(state=RoundStep.State.HELD)
+    return round
+
+
+RANKING = {"scores": {"A": 7, "B": 6, "C": 5, "D": 4}, "tiers": [["A"], ["B"], ["C"], ["D"]]}
+BODIES: dict[str, dict[str, Any]] = {
+    "next": {"kind": "rank"},
+    "draft": {"sequence": 1, "body": {}},
+    "skip": {"reason": "other"},
+    "submit_ranking": RANKING,
+    "revise_ranking": {**RANKING, "base": 1},
+    "submit_demonstration": {"text": "so"},
+    "revise_demonstration": {"text": "so it is", "base": 1},
+    "import_prompts": {"rows": [{"prompt": "why?", "completions": [{"model": "theirs", "text": "so"}]}]},
+    "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
+    "freeze_dataset": {"kind": "prompts"},
+    "override_gate": {"reason": "we know better"},
+}
+"""A body that is taken, by operation."""
