@@ -9,7 +9,7 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling.actions import projects
+from labeling.actions import projects, tokens
 from labeling.models import Membership, Project, Prompt, User
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +118,14 @@ def test_an_account_for_an_unknown_project_is_not_made():
     assert refused("reset_password", "ada").startswith("username: ")
     assert refused("create_project", "two words", "x").startswith("slug: ")
     assert not Project.objects.exists()
+
+
+def test_a_token_is_printed_once_and_is_good():
+    user = User.objects.create(username="ann")
+    out, _ = run("create_token", "ann", "nightly export", "--expires", "30")
+    found = tokens.find(out.strip())
+    assert found is not None
+    assert (found.user, found.name) == (user, "nightly export")
+    assert found.expires_at is not None
+    assert "no account" in refused("create_token", "nobody", "x")
+    assert "days" in refused("create_token", "ann", "x", "--expires", "0")
