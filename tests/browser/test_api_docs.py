@@ -28,6 +28,7 @@ def test_a_token_is_made_copied_and_revoked_by_keyboard(desk):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"{desk.url}/")
     page.locator("summary[aria-label^='Account']").click()
+    page.get_by_role("link", name="Account", exact=True).click()
     page.get_by_role("link", name="API tokens").click()
     page.get_by_label("Name").fill("export")
     page.keyboard.press("Enter")
@@ -37,7 +38,7 @@ def test_a_token_is_made_copied_and_revoked_by_keyboard(desk):
     assert tokens.find(token) is not None
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#copied")).to_have_text("Copied")
+    expect(page.locator("#secret-status")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == token
     page.get_by_role("button", name="Revoke export").focus()
     page.keyboard.press("Enter")

@@ -3,6 +3,7 @@
 for (const button of document.querySelectorAll("[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);
   field.addEventListener("focus", () => field.select());
+  if (document.activeElement === field) field.select();
   button.addEventListener("click", async () => {
     field.focus();
     field.select();
