@@ -42,7 +42,7 @@ IDLE_HEADERS = tuple(
 # The same strings give the same bytes.
 NO_DATE = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
-FOLDERS = (("labeling", "*.py"), ("frontend/templates", "*.html"))
+FOLDERS = (("labeling", "*.py"), ("frontend/templates", "*.html"), ("frontend/templates", "*.txt"))
 
 
 def languages() -> list[str]:
@@ -68,7 +68,7 @@ def collect() -> Catalog:
 
 def _strings(file: Path) -> Iterator[tuple[str | tuple[str, ...], list[str], str | None]]:
     source = file.read_text(encoding="utf-8")
-    if file.suffix == ".html":
+    if file.suffix in (".html", ".txt"):
         source = templatize(source, origin=str(file))
     stream = io.BytesIO(source.encode("utf-8"))
     options = {"encoding": "utf-8"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -261,4 +262,5 @@ class InviteForm(Plain):
     )
 
     def clean_languages(self) -> list[str]:
-        return [word.strip() for word in str(self.cleaned_data["languages"]).split(",") if word.strip()]
+        words = re.split("[,，、]", str(self.cleaned_data["languages"]))
+        return [word.strip() for word in words if word.strip()]
