@@ -48,6 +48,7 @@ def payload(assignment: Assignment, *, html: bool = False) -> dict[str, Any]:
 
 def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, Any]:
     """The payload of an assignment from what stands behind it."""
+    texts = [seen.texts[position] for position in assignment.shown_order]
     return {
         "token": str(assignment.token),
         "kind": assignment.kind,
@@ -63,11 +64,8 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
             "use_case": seen.use_case,
         },
         "completions": [
-            {
-                "letter": letter,
-                **(shown_text(seen.texts[position]) if html else {"text": seen.texts[position]}),
-            }
-            for letter, position in zip(rankings.LETTERS, assignment.shown_order, strict=False)
+            {"letter": letter, **(shown_text(text) if html else {"text": text})}
+            for letter, text in zip(rankings.LETTERS, texts, strict=False)
         ],
         "rubric": _rubric(seen.rubric),
         "draft": seen.draft,

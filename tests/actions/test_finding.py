@@ -145,3 +145,28 @@ def test_a_claim_reads_a_handful_of_rows_however_many_there_are_and_however_many
     assert rows_read(finding.BY_KEY, ann, **ahead) < 20
     since = {"after": Slot.objects.order_by("-opening")[3].opening}
     assert rows_read(finding.BY_OPENING, ann, **since) < 20
+
+
+def test_what_is_open_for_a_labeler_is_what_they_could_be_given_and_what_they_hold(project):
+    build.rank_items(project, 3, overlap=2)
+    ann, bo = build.member(project, "ann"), build.member(project, "bo", languages=["zh"])
+    build.rank_items(project, 1, language="zh")
+    build.rank_items(project, 1, language="en")
+    assert str(items.open_for(ann, Kind.RANK)) == "5"
+    assert str(items.open_for(bo, Kind.RANK)) == "4"
+    done(ann)
+    held = queue.claim(ann, Kind.RANK)
+    assert str(items.open_for(ann, Kind.RANK)) == "4"
+    queue.skip(held, "unclear")
+    assert str(items.open_for(ann, Kind.RANK)) == "3"
+    assert not items.open_for(ann, Kind.DEMONSTRATE)
+
+
+def test_a_count_that_looked_at_the_first_slots_only_says_so(project):
+    build.rank_items(project, 8, overlap=700)
+    ann = build.member(project, "ann", languages=["zh"])
+    waiting, stuck = items.open_for(ann, Kind.RANK), items.unfillable_slots(project)
+    assert (waiting.is_all, str(waiting)[-1], bool(waiting)) == (False, "+", True)
+    assert (stuck.number, stuck.is_all) == (0, False)
+    Slot.objects.update(language="en")
+    assert (items.unfillable_slots(project).number, bool(items.open_for(ann, Kind.RANK))) == (5_000, True)
