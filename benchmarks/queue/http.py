@@ -58,7 +58,7 @@ class Browser:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: {place.netloc}\r\nAccept: application/json\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {place.netloc}\r\nAccept: */*\r\n"
             f"Accept-Language: en-GB,en;q=0.8\r\nCookie: {cookies}\r\n"
             f"Content-Length: {len(body)}\r\n{headers}\r\n"
         )
