@@ -28,7 +28,7 @@ from labeling.supervisor import Stack, ports
 from labeling.supervisor.processes import Process
 
 if TYPE_CHECKING:
-    from labeling.models import Project, Run
+    from labeling.models import DatasetVersion, ModelVersion, Project, Run
 
 PASSWORD = "only for this benchmark"  # noqa: S105 - on a server of its own, which ends with it
 GOAL_SECONDS, GOAL_MEGABYTES = 3.0, 150.0
@@ -178,7 +178,7 @@ def make_run(project: Project) -> Run:
     prompts = datasets.freeze(project, "prompts")
     policy = outside_model(project, "somebody's")
     policy.artifact = prompts.artifact  # never read: only the page is looked at
-    inputs = {"prompts.jsonl": prompts, "policy": policy}
+    inputs: dict[str, DatasetVersion | ModelVersion] = {"prompts.jsonl": prompts, "policy": policy}
     run = runs.create(project, "generate", settings=GenerateSettings(), seed=1, inputs=inputs)
     claim = runs.claim(run.pk)
     assert claim is not None

@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.queue import cpu
 from benchmarks.queue.client import Account, Task
-from labeling.supervisor.postgres import programs
+from labeling.supervisor import programs
+from labeling.supervisor.postgres import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +108,7 @@ def labelers(address: str, project: str, accounts: list[Account], pids: list[int
 def bare(url: str, postgres: int, variables: dict[str, int], *, clients: int, most: int) -> Bare:
     """pgbench with bare.sql: `most` annotations in all, by so many clients at once."""
     command: list[str | Path] = [
-        programs() / "pgbench",
+        programs.server(int(VERSION)) / "pgbench",
         "--no-vacuum",
         "--file",
         Path(__file__).with_name("bare.sql"),
