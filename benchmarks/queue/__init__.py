@@ -1,1 +1,0 @@
-"""`make bench-queue`: what one annotation costs, through the real server, at any size of the queue."""
