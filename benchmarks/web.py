@@ -45,7 +45,7 @@ def main() -> None:
         state = Path(folder) / "state"
         with Stack(state, say=say) as stack:
             prepared = [sys.executable, "-m", "labeling.supervisor.prepare", "migrate", "static"]
-            subprocess.run(prepared, env=stack.environment, check=True)
+            subprocess.run(prepared, env=stack.environment, check=True)  # noqa: S603 - our own words
             os.environ.update(stack.environment)
             import django
 
