@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import secrets
 import signal
 import statistics
 import subprocess
@@ -30,7 +31,7 @@ from labeling.supervisor.processes import Process
 if TYPE_CHECKING:
     from labeling.models import DatasetVersion, ModelVersion, Project, Run
 
-PASSWORD = "only for this benchmark"  # noqa: S105 - on a server of its own, which ends with it
+PASSWORD = secrets.token_urlsafe(16)
 GOAL_SECONDS, GOAL_MEGABYTES = 3.0, 150.0
 POINTS = 400
 """Steps of the run whose curves are drawn."""

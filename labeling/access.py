@@ -17,17 +17,11 @@ from django.utils.translation import gettext as _
 from labeling.models import (
     ApiToken,
     Assignment,
-    DatasetVersion,
     Demonstration,
-    Invitation,
     Membership,
-    ModelVersion,
     Project,
-    Prompt,
     Ranking,
     Role,
-    Round,
-    Run,
     User,
 )
 
@@ -51,15 +45,12 @@ def assignment(user: User, token: Any) -> Assignment:
     return _first(Assignment.objects.select_related("labeler").filter(token=token, labeler_id=user.pk))
 
 
-def own_ranking(user: User, public_id: str) -> Ranking:
-    """A ranking that the user gave. Raises Http404."""
-    given = Ranking.objects.select_related("item", "assignment")
-    return _first(given.filter(public_id=public_id, labeler_id=user.pk))
+Given = TypeVar("Given", Ranking, Demonstration)
 
 
-def own_demonstration(user: User, public_id: str) -> Demonstration:
-    """A demonstration that the user wrote. Raises Http404."""
-    given = Demonstration.objects.select_related("item", "assignment")
+def own_answer(kind: type[Given], user: User, public_id: str) -> Given:
+    """A ranking or demonstration that the user gave. Raises Http404."""
+    given = kind._default_manager.select_related("item", "assignment")
     return _first(given.filter(public_id=public_id, labeler_id=user.pk))
 
 
@@ -68,39 +59,9 @@ def own_token(user: User, public_id: str) -> ApiToken:
     return _first(ApiToken.objects.select_related("user").filter(public_id=public_id, user_id=user.pk))
 
 
-# These are found for anyone: the door asks next for a membership in their project.
-
-
-def prompt(public_id: str) -> Prompt:
-    return _first(Prompt.objects.select_related("project").filter(public_id=public_id))
-
-
-def ranking(public_id: str) -> Ranking:
-    return _first(Ranking.objects.select_related("project").filter(public_id=public_id))
-
-
-def demonstration(public_id: str) -> Demonstration:
-    return _first(Demonstration.objects.select_related("project").filter(public_id=public_id))
-
-
-def dataset(public_id: str) -> DatasetVersion:
-    return _first(DatasetVersion.objects.select_related("project").filter(public_id=public_id))
-
-
-def model(public_id: str) -> ModelVersion:
-    return _first(ModelVersion.objects.select_related("project").filter(public_id=public_id))
-
-
-def run(public_id: str) -> Run:
-    return _first(Run.objects.select_related("project", "round").filter(public_id=public_id))
-
-
-def round_(public_id: str) -> Round:
-    return _first(Round.objects.select_related("project").filter(public_id=public_id))
-
-
-def invitation(public_id: str) -> Invitation:
-    return _first(Invitation.objects.select_related("project").filter(public_id=public_id))
+def in_any_project(kind: type[Found], public_id: str) -> Found:
+    """A project's object, for anyone: the door asks next for a membership in its project. Raises Http404."""
+    return _first(kind._default_manager.select_related("project").filter(public_id=public_id))
 
 
 def member(project: Project, person: str) -> Membership | None:

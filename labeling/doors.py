@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -22,12 +23,25 @@ from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from labeling import access
-from labeling.models import Membership, Role, User
+from labeling.models import (
+    DatasetVersion,
+    Demonstration,
+    Invitation,
+    Membership,
+    ModelVersion,
+    Prompt,
+    Ranking,
+    Role,
+    Round,
+    Run,
+    User,
+)
 
 Found = TypeVar("Found")
 
@@ -158,23 +172,23 @@ DOORS: dict[str, Door] = {
 
 OWN: Mapping[str, Callable[[User, Any], Any]] = {
     "assignment": access.assignment,
-    "ranking": access.own_ranking,
-    "demonstration": access.own_demonstration,
+    "ranking": partial(access.own_answer, Ranking),
+    "demonstration": partial(access.own_answer, Demonstration),
     "token": access.own_token,
 }
 """How the object that a keyword names is found where it must be the person's own."""
 
-FINDERS: Mapping[str, Callable[[str], Any]] = {
-    "prompt": access.prompt,
-    "ranking": access.ranking,
-    "demonstration": access.demonstration,
-    "dataset": access.dataset,
-    "model": access.model,
-    "run": access.run,
-    "round": access.round_,
-    "invitation": access.invitation,
+NOUNS: Mapping[str, type[models.Model]] = {
+    "prompt": Prompt,
+    "ranking": Ranking,
+    "demonstration": Demonstration,
+    "dataset": DatasetVersion,
+    "model": ModelVersion,
+    "run": Run,
+    "round": Round,
+    "invitation": Invitation,
 }
-"""How it is found where a role in its project is asked for; a project is found with the membership."""
+"""What it is where a role in its project is asked for; a project is found with the membership."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +249,7 @@ def enter(user: User | AnonymousUser, name: str, keywords: Mapping[str, Any]) ->
         return Entered(user, in_project=access.membership(user, given, found.role))
     if found.role is None:
         return Entered(user, OWN[found.noun](user, given))
-    thing = FINDERS[found.noun](given)
+    thing: Any = access.in_any_project(NOUNS[found.noun], given)
     return Entered(user, thing, access.membership(user, thing.project.public_id, found.role))
 
 

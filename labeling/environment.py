@@ -18,6 +18,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+KEY_FILE = "secret_key"
+"""The file in the state folder, and in a backup, that holds the installation's key."""
+
 PROVIDER_FIELDS = {"id": str, "name": str, "server_url": str, "client_id": str, "trusted": bool, "open": bool}
 PROVIDER_NEEDS = ("id", "name", "server_url", "client_id")
 
@@ -192,16 +195,21 @@ def secret_key(state: Path) -> str:
         if len(given) < 50:
             raise BadEnvironment("RANKLOOP_SECRET_KEY: at least 50 characters are wanted")
         return given
-    path = state / "secret_key"
+    path = state / KEY_FILE
     state.mkdir(parents=True, exist_ok=True)
+    key = secrets.token_urlsafe(64)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_secret(path, key)
     except FileExistsError:
         return path.read_text(encoding="ascii").strip()
-    key = secrets.token_urlsafe(64)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key + "\n")
     return key
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """A new file that only its owner may read. Raises FileExistsError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(secret + "\n")
 
 
 def _given(name: str) -> str | None:

@@ -28,13 +28,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg.conninfo import make_conninfo
 
+from labeling import environment
 from labeling.actions import artifacts, retention
 from labeling.actions.errors import ActionError
 from labeling.supervisor import programs
 from training.contracts import ContractError, from_dict, read_json, verify_manifest, write_json
 
 FORMAT = 1
-MANIFEST, DUMP, KEY, ARTIFACTS = "backup.json", "database.dump", "secret_key", "artifacts"
+MANIFEST, DUMP, KEY, ARTIFACTS = "backup.json", "database.dump", environment.KEY_FILE, "artifacts"
 SAY_SECONDS = 2.0
 """Between two lines of progress while artifacts are copied."""
 
@@ -125,7 +126,7 @@ def _write(folder: Path, say: Say) -> Backup:
         if trouble := _copy(digest, _place(folder, digest)):
             damaged[digest] = trouble
             say(f"  artifact {digest[:12]} is damaged here, and left out: {trouble}")
-    _write_key(folder / KEY)
+    environment.write_secret(folder / KEY, settings.SECRET_KEY)
     backup = Backup(
         format=FORMAT,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -185,11 +186,6 @@ def _link_or_copy(source: str, target: str) -> str:
     except OSError:  # another file system, or one without hard links, or a file of somebody else's
         shutil.copy2(source, target)
     return target
-
-
-def _write_key(target: Path) -> None:
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(settings.SECRET_KEY + "\n")
 
 
 def _place(folder: Path, digest: str) -> Path:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import secrets
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -12,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, people, projects
+from labeling.actions import audit, bearer, people, projects
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.text import check_text
 from labeling.models import Invitation, Membership, Project, Role, User
@@ -20,8 +18,6 @@ from labeling.models import Invitation, Membership, Project, Role, User
 DAYS = 14
 MOST_DAYS = 90
 MOST_NOTE = 120
-TOKEN_BYTES = 32
-"""256 random bits: nobody finds one by trying."""
 
 
 class NotOpen(NotNow):
@@ -50,13 +46,13 @@ def invite(
     projects.check_languages(languages)
     if not 1 <= days <= MOST_DAYS:
         raise BadInput(_("Between 1 and %(most)d days are possible.") % {"most": MOST_DAYS}, field="days")
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+    token = bearer.new_secret()
     invitation = Invitation(
         project=project,
         role=role,
         languages=list(languages),
         note=check_text(note, "note", required=False).strip(),
-        digest=digest(token),
+        digest=bearer.digest(token),
         created_by=by,
         expires_at=timezone.now() + datetime.timedelta(days=days),
     )
@@ -77,7 +73,9 @@ def invite(
 
 def find(token: str) -> Invitation:
     """The open invitation of this token, whose maker is still a lead of its project. Raises NotOpen."""
-    found = Invitation.objects.select_related("project", "created_by").filter(digest=digest(token)).first()
+    found = (
+        Invitation.objects.select_related("project", "created_by").filter(digest=bearer.digest(token)).first()
+    )
     if found is None or found.state(timezone.now()) != Invitation.State.OPEN:
         raise NotOpen
     maker = Membership.objects.select_related("user").filter(project=found.project, user=found.created_by)
@@ -130,7 +128,3 @@ def revoke(invitation: Invitation, *, actor: User) -> None:
     if not closed:
         raise NotNow(_("This invitation was used or revoked already."))
     audit.record("invitation.revoked", project=invitation.project, actor=actor, subject=invitation.public_id)
-
-
-def digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

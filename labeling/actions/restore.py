@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -101,9 +100,9 @@ def _restore_key(source: Path) -> list[str]:
         return []
     if environment.text("RANKLOOP_SECRET_KEY"):
         return [OTHER_KEY]
-    target = settings.STATE / "secret_key"
+    target = settings.STATE / environment.KEY_FILE
     written = target.with_suffix(".restored")
-    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(key + "\n")
+    written.unlink(missing_ok=True)
+    environment.write_secret(written, key)
     written.replace(target)
     return []

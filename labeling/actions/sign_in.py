@@ -10,14 +10,12 @@ The limits, per account and never by whether it exists:
 
 from __future__ import annotations
 
-import base64
 import hmac
-import struct
-import time
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.mfa.utils import decrypt
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.hashers import make_password
@@ -35,10 +33,6 @@ WRONG_THERE = Limit("account at address", most=8, seconds=600)
 WRONG_ANYWHERE = Limit("account", most=10, seconds=600)
 WRONG_BY_ONE = Limit("address", most=100, seconds=600)
 WRONG_CODES = Limit("second factor", most=6, seconds=600)
-
-CODE_SECONDS = 30
-CODE_DIGITS = 6
-"""RFC 6238's own values, which every authenticator app knows."""
 
 
 def check_password(name: str, password: str, address: str) -> User | None:
@@ -129,19 +123,15 @@ def _use_app_code(factor: Any, code: str) -> bool:
 
 def _counter_of(secret: str, code: str) -> int | None:
     """The time step whose code this is: the present one or a neighbour, for clocks that differ a little."""
-    now = int(time.time()) // CODE_SECONDS
-    for counter in (now, now - 1, now + 1):
+    for counter in yield_hotp_counters_from_time():
         if hmac.compare_digest(app_code(secret, counter).encode(), code.encode()):
-            return counter
+            return int(counter)
     return None
 
 
 def app_code(secret: str, counter: int) -> str:
-    """The code of a time step (RFC 4226, section 5.3). `secret` is in base 32."""
-    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", counter), "sha1")
-    start = digest[-1] & 0x0F
-    number = struct.unpack(">I", digest[start : start + 4])[0] & 0x7FFFFFFF
-    return str(number % 10**CODE_DIGITS).zfill(CODE_DIGITS)
+    """What an app with this secret, in base 32, shows in a time step (RFC 6238)."""
+    return str(format_hotp_value(hotp_value(secret, counter)))
 
 
 @transaction.atomic

@@ -1,13 +1,8 @@
-"""Personal tokens for the API: making one, finding whose it is, taking it back.
-
-A token is 256 random bits, so that its plain SHA-256 is enough to find it by and tells nobody what it was.
-"""
+"""Personal tokens for the API: making one, finding whose it is, taking it back."""
 
 from __future__ import annotations
 
 import datetime
-import hashlib
-import secrets
 
 from django.db import transaction
 from django.db.models import Q
@@ -15,14 +10,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit
+from labeling.actions import audit, bearer
 from labeling.actions.errors import BadInput
 from labeling.actions.text import check_text
 from labeling.models import ApiToken, User
 
 PREFIX = "rl_"
 """By it a token is known for what it is where it should not stand, in a log or a repository."""
-RANDOM_BYTES = 32
 SHOWN_CHARACTERS = len(PREFIX) + 5
 NAME_LENGTH = 100
 LONGEST_DAYS = 3650
@@ -42,11 +36,11 @@ def create(
         raise BadInput(_("At most %(most)d characters are taken.") % {"most": NAME_LENGTH}, field="name")
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise BadInput(_("From 1 to %(most)d days are taken.") % {"most": LONGEST_DAYS}, field="days")
-    secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    secret = PREFIX + bearer.new_secret()
     token = ApiToken.objects.create(
         user=user,
         name=name,
-        digest=_digest(secret),
+        digest=bearer.digest(secret),
         starts_with=secret[:SHOWN_CHARACTERS],
         expires_at=None if days is None else timezone.now() + datetime.timedelta(days=days),
     )
@@ -60,7 +54,7 @@ def find(secret: str) -> ApiToken | None:
         return None
     valid = ApiToken.objects.select_related("user").filter(
         Q(expires_at=None) | Q(expires_at__gt=Now()),
-        digest=_digest(secret),
+        digest=bearer.digest(secret),
         revoked_at=None,
         user__is_active=True,
     )
@@ -79,7 +73,3 @@ def revoke(token: ApiToken, *, actor: User | None = None) -> None:
 
 def _is_due(token: ApiToken) -> bool:
     return token.last_used_at is None or timezone.now() - token.last_used_at > USE_IS_KEPT_EVERY
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("ascii")).digest()

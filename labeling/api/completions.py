@@ -14,7 +14,7 @@ from labeling.actions import outside
 from labeling.actions.errors import BadInput
 from labeling.api.base import BatchParser
 from labeling.api.lists import ListView, Page, PublicId
-from labeling.api.outcomes import MOST_ROWS, Batch, BatchShape, Landed, landed, refused
+from labeling.api.outcomes import MOST_ROWS, AnyRow, Batch, BatchShape, Landed, landed, refused
 from labeling.api.shapes import Moment, Shape, ShownText
 from labeling.models import Completion, CompletionOrigin
 
@@ -51,11 +51,8 @@ class CompletionQuery(Page):
 
 
 @extend_schema_field(ROW_SCHEMA)
-class CompletionRow(serializers.Field[Any, Any, Any, Any]):
-    """Passed on as it is: what is wrong with a row is said of that row."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data
+class CompletionRow(AnyRow):
+    pass
 
 
 class CompletionBatch(Batch):

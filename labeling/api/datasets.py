@@ -109,21 +109,25 @@ class DatasetRows(View):
 
     @extend_schema(responses={(200, JSON_LINES): OpenApiTypes.STR})
     def get(self, request: Request, dataset: str) -> HttpResponseBase:
-        found = self.here.the(DatasetVersion)
-        if found.state != DatasetVersion.State.COMPLETE:
-            raise NotNow(_("This version is still being frozen."))
-        try:
-            rows = datasets.file(found).open("rb")
-        except (ContractError, OSError) as error:
-            raise NotNow(_("The file of this version was changed or lost."), data={"code": "lost"}) from error
-        name = f"{found.project.slug}-{found.kind}-{found.number}.jsonl"
-        return FileResponse(rows, as_attachment=True, filename=name, content_type=JSON_LINES)
+        return rows_of(self.here.the(DatasetVersion))
 
     def handle_exception(self, exc: Exception) -> Response:
         """A refusal is JSON whatever was asked for."""
         request: Any = self.request
         request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
         return super().handle_exception(exc)
+
+
+def rows_of(found: DatasetVersion) -> FileResponse:
+    """The version's file, to be downloaded. Raises NotNow if it is not complete, or was changed or lost."""
+    if found.state != DatasetVersion.State.COMPLETE:
+        raise NotNow(_("This version is still being frozen."))
+    try:
+        rows = datasets.file(found).open("rb")
+    except (ContractError, OSError) as error:
+        raise NotNow(_("The file of this version was changed or lost."), data={"code": "lost"}) from error
+    name = f"{found.project.slug}-{found.kind}-{found.number}.jsonl"
+    return FileResponse(rows, as_attachment=True, filename=name, content_type=JSON_LINES)
 
 
 def _of(project_id: int) -> QuerySet[DatasetVersion]:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from labeling.actions.completions import Outcome
 from labeling.actions.errors import BadInput
+from labeling.api.errors import refusal
 from labeling.api.shapes import RefusalDetail, Shape
 from labeling.models.queue import MAX_K
 
@@ -26,6 +27,13 @@ class Batch(Shape):
     dry_run = serializers.BooleanField(default=False, help_text="Say what would happen, write nothing.")
 
 
+class AnyRow(serializers.Field[Any, Any, Any, Any]):
+    """A row of a batch, passed on as it is: what is wrong with it is said of that row alone."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class Landed(Shape):
     row = serializers.IntegerField(help_text="Its place in the request, from 0.")
     outcome = serializers.ChoiceField(OUTCOMES)
@@ -42,5 +50,5 @@ def landed(row: int, outcome: Outcome, **more: Any) -> dict[str, Any]:
 
 
 def refused(row: int, error: BadInput, **more: Any) -> dict[str, Any]:
-    said = {"code": "badinput", "message": str(error.message), "field": error.field}
-    return {"row": row, "outcome": REFUSED, "error": said, **more}
+    said = refusal("badinput", str(error.message), error.field)
+    return {"row": row, "outcome": REFUSED, **said, **more}

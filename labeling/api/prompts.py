@@ -17,7 +17,7 @@ from labeling.actions.import_rows import LENGTHS, ROLES
 from labeling.actions.prompts import import_lines
 from labeling.api.base import BatchParser, OneView
 from labeling.api.lists import ListView, Page
-from labeling.api.outcomes import MOST_ROWS, Batch, BatchShape, Landed, landed, refused
+from labeling.api.outcomes import MOST_ROWS, AnyRow, Batch, BatchShape, Landed, landed, refused
 from labeling.api.shapes import Moment, Shape, ShownMessages
 from labeling.models import Prompt, Split, UseCase
 
@@ -92,11 +92,8 @@ class PromptQuery(Page):
 
 
 @extend_schema_field(ROW_SCHEMA)
-class PromptRow(serializers.Field[Any, Any, Any, Any]):
-    """Passed on as it is: what is wrong with a row is said of that row."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data
+class PromptRow(AnyRow):
+    pass
 
 
 class PromptBatch(Batch):

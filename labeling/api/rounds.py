@@ -81,8 +81,7 @@ class OneRound(OneView):
     shown = RoundShape
 
     def thing(self) -> Round:
-        found = self.here.the(Round)
-        return _of(found.project_id).get(pk=found.pk)
+        return _whole(self.here.the(Round))
 
 
 class Stop(View):
@@ -106,7 +105,11 @@ class Override(View):
 
 
 def _shown(found: Round) -> Any:
-    return RoundShape(_of(found.project_id).get(pk=found.pk)).data
+    return RoundShape(_whole(found)).data
+
+
+def _whole(found: Round) -> Round:
+    return _of(found.project_id).get(pk=found.pk)
 
 
 def _of(project_id: int) -> QuerySet[Round]:

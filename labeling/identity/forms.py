@@ -19,7 +19,7 @@ from django.contrib.auth import password_validation
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from labeling.actions import limits, sign_in
+from labeling.actions import invitations, limits, sign_in
 from labeling.actions.errors import ActionError
 from labeling.address import client_address
 from labeling.models import Role, User
@@ -243,7 +243,7 @@ class InviteForm(Plain):
 
     note = forms.CharField(
         label=_("For whom"),
-        max_length=120,
+        max_length=invitations.MOST_NOTE,
         required=False,
         help_text=_("A note for the leads of this project."),
     )
@@ -254,7 +254,9 @@ class InviteForm(Plain):
         required=False,
         help_text=_("Those they read, such as en, zh. Empty means all."),
     )
-    days = forms.IntegerField(label=_("Valid for days"), min_value=1, max_value=90, initial=14)
+    days = forms.IntegerField(
+        label=_("Valid for days"), min_value=1, max_value=invitations.MOST_DAYS, initial=invitations.DAYS
+    )
     email = forms.EmailField(
         label=_("Send it to"),
         required=False,

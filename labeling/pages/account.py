@@ -24,6 +24,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeling.actions import sign_in
 from labeling.actions.errors import ActionError
 from labeling.doors import entered
+from labeling.models import User
 
 HOME = reverse_lazy("account")
 
@@ -31,13 +32,14 @@ HOME = reverse_lazy("account")
 @require_GET
 def show(request: HttpRequest) -> HttpResponse:
     user = entered(request).person
+    codes = _factor(user, Authenticator.Type.RECOVERY_CODES)
     linked = {link.provider: link for link in SocialAccount.objects.filter(user=user)}
     return render(
         request,
         "account/index.html",
         {
-            "second_factor": Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first(),
-            "codes_left": _codes_left(user.pk),
+            "second_factor": _factor(user, Authenticator.Type.TOTP),
+            "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
             "email": EmailAddress.objects.filter(user=user).order_by("-verified").first(),
             "sends_email": bool(settings.EMAIL),
             "providers": [{**one, "link": linked.get(one["id"])} for one in settings.OIDC],
@@ -45,9 +47,9 @@ def show(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _codes_left(user: int) -> int:
-    codes = Authenticator.objects.filter(user=user, type=Authenticator.Type.RECOVERY_CODES).first()
-    return len(codes.wrap().get_unused_codes()) if codes else 0
+def _factor(user: User, kind: str) -> Authenticator | None:
+    found: Authenticator | None = Authenticator.objects.filter(user=user, type=kind).first()
+    return found
 
 
 class PasswordAgain(allauth.ReauthenticateView):  # type: ignore[misc]
@@ -78,7 +80,7 @@ class SecondFactorOff(DeactivateTOTPView):  # type: ignore[misc]
     success_url = HOME
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponseBase:
-        if not Authenticator.objects.filter(user=request.user, type=Authenticator.Type.TOTP).exists():
+        if not _factor(entered(request).person, Authenticator.Type.TOTP):
             return redirect(HOME)
         answer: HttpResponseBase = super().dispatch(request, *arguments, **keywords)
         return answer
@@ -88,9 +90,7 @@ class RecoveryCodes(ViewRecoveryCodesView):  # type: ignore[misc]
     template_name = "account/recovery_codes.html"
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponseBase:
-        if not Authenticator.objects.filter(
-            user=request.user, type=Authenticator.Type.RECOVERY_CODES
-        ).exists():
+        if not _factor(entered(request).person, Authenticator.Type.RECOVERY_CODES):
             return redirect(HOME)
         answer: HttpResponseBase = super().dispatch(request, *arguments, **keywords)
         answer["Cache-Control"] = "no-store"

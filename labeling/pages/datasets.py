@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import tasks
-from labeling.actions import datasets
+from labeling.actions.errors import NotNow
+from labeling.api.datasets import rows_of
 from labeling.doors import entered
 from labeling.models import DatasetVersion, Project, RunInput
 from labeling.pages.facts import facts, text_of
@@ -59,16 +60,11 @@ def show(request: HttpRequest, dataset: str) -> HttpResponse:
 
 @require_GET
 def download(request: HttpRequest, dataset: str) -> HttpResponseBase:
-    """The version's JSONL, as it was frozen. Raises Http404 for a version that is not complete."""
-    found = entered(request).the(DatasetVersion)
-    if found.state != DatasetVersion.State.COMPLETE:
-        raise Http404(_("This version is still being frozen."))
-    return FileResponse(
-        datasets.file(found).open("rb"),
-        as_attachment=True,
-        filename=f"{found.project.slug}-{found.kind}-{found.number}.jsonl",
-        content_type="application/jsonl",
-    )
+    """The version's JSONL, as it was frozen. Raises Http404 where there is no whole file."""
+    try:
+        return rows_of(entered(request).the(DatasetVersion))
+    except NotNow as error:
+        raise Http404(error.message) from error
 
 
 @require_POST

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling.actions import tokens
 from labeling.actions.errors import BadInput
 from labeling.doors import entered
+from labeling.identity.forms import Plain
 from labeling.models import ApiToken
 
 LIFETIMES = [
@@ -27,7 +28,7 @@ LIFETIMES = [
 ]
 
 
-class TokenForm(forms.Form):
+class TokenForm(Plain):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=tokens.NAME_LENGTH,
@@ -48,7 +49,7 @@ class TokenForm(forms.Form):
 def index(request: HttpRequest) -> HttpResponse:
     """The list, and after a POST the new token: it is in this one page and nowhere else."""
     user = entered(request).person
-    form = TokenForm(request.POST if request.method == "POST" else None, label_suffix="")
+    form = TokenForm(request.POST if request.method == "POST" else None)
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid():
         try:
@@ -58,7 +59,7 @@ def index(request: HttpRequest) -> HttpResponse:
         except BadInput as error:
             form.add_error(error.field, str(error.message))
         else:
-            context["form"] = TokenForm(label_suffix="")
+            context["form"] = TokenForm()
     context["now"] = timezone.now()
     context["tokens"] = ApiToken.objects.filter(user=user).order_by("-pk")
     return render(request, "account/tokens.html", context)

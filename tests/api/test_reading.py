@@ -14,25 +14,12 @@ from tests import build, learn
 from tests.api.callers import Script
 from tests.pages import world
 
-
-@pytest.fixture(autouse=True)
-def store(transactional_db, settings, tmp_path):
-    settings.ARTIFACTS = tmp_path / "artifacts"
-
-
-@pytest.fixture
-def project():
-    return learn.project()
+pytestmark = pytest.mark.usefixtures("store")
 
 
 @pytest.fixture
 def ann(project):
     return build.member(project, "ann")
-
-
-@pytest.fixture
-def lead(project):
-    return Script(build.member(project, "lin", Role.LEAD).user)
 
 
 @pytest.fixture

@@ -7,25 +7,11 @@ from typing import Any
 import pytest
 
 from labeling.actions import datasets
-from labeling.models import AuditEvent, Completion, Item, ModelVersion, Prompt, Role, Round, RoundStep, Run
+from labeling.models import AuditEvent, Completion, Item, ModelVersion, Prompt, Round, RoundStep, Run
 from tests import build, learn
-from tests.api.callers import Script
 from tests.pages import world
 
-
-@pytest.fixture(autouse=True)
-def store(transactional_db, settings, tmp_path):
-    settings.ARTIFACTS = tmp_path / "artifacts"
-
-
-@pytest.fixture
-def project():
-    return learn.project()
-
-
-@pytest.fixture
-def lead(project):
-    return Script(build.member(project, "lin", Role.LEAD).user)
+pytestmark = pytest.mark.usefixtures("store")
 
 
 def of(project, noun):
