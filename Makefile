@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run backup restore bench-web test test-quick fuzz lint loop clean installed installed-tests
+.PHONY: help run backup restore bench-web bench-queue test test-quick fuzz lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -28,6 +28,9 @@ loop: installed ## one whole round, unattended, on a fresh state; SEED=1, SHUFFL
 
 bench-web: installed ## a web process: seconds to its first answer, memory after 200 pages
 	@$(RUN) -m benchmarks.web
+
+bench-queue: installed ## what an annotation costs at 10,000 to 1,000,000 items; OPTIONS="--items 10000 …"
+	@$(RUN) -m benchmarks.queue $(OPTIONS)
 
 test: installed-tests ## every test, those in Chromium included
 	@$(RUN) -m pytest

@@ -14,6 +14,7 @@ from django.db import models
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from labeling.actions import prepared
 from labeling.models import (
     ApiToken,
     Assignment,
@@ -26,15 +27,26 @@ from labeling.models import (
 )
 
 Found = TypeVar("Found", bound=models.Model)
+Thing = TypeVar("Thing")
+
+
+MEMBERSHIP = f"""
+SELECT {prepared.columns(Membership, "member")}, {prepared.columns(Project, "project")}
+FROM labeling_project project JOIN labeling_membership member ON member.project_id = project.id
+WHERE project.public_id = %(project)s AND member.user_id = %(user)s AND member.is_active
+"""  # noqa: S608 - constants of our own
+ASSIGNMENT = f"""
+SELECT {prepared.columns(Assignment)} FROM labeling_assignment
+WHERE token = %(token)s AND labeler_id = %(user)s
+"""  # noqa: S608
 
 
 def membership(user: User, project: str, role: Role) -> Membership:
     """The user's active membership of the project with this public id. Raises Http404, PermissionDenied."""
-    found = _first(
-        Membership.objects.select_related("project", "user").filter(
-            project__public_id=project, user_id=user.pk, is_active=True
-        )
-    )
+    values = _there(prepared.row(MEMBERSHIP, {"project": project, "user": user.pk}))
+    split = len(Membership._meta.concrete_fields)
+    found = prepared.load(Membership, values[:split])
+    found.project, found.user = prepared.load(Project, values[split:]), user
     if not found.may(role):
         raise PermissionDenied(_("Your role in this project does not allow this."))
     return found
@@ -42,7 +54,10 @@ def membership(user: User, project: str, role: Role) -> Membership:
 
 def assignment(user: User, token: Any) -> Assignment:
     """The user's own assignment. Raises Http404."""
-    return _first(Assignment.objects.select_related("labeler").filter(token=token, labeler_id=user.pk))
+    values = _there(prepared.row(ASSIGNMENT, {"token": token, "user": user.pk}))
+    found = prepared.load(Assignment, values)
+    found.labeler = user
+    return found
 
 
 Given = TypeVar("Given", Ranking, Demonstration)
@@ -88,8 +103,11 @@ def projects(user: User) -> list[Membership]:
 
 
 def _first(rows: models.QuerySet[Found]) -> Found:
+    return _there(rows.first())
+
+
+def _there(found: Thing | None) -> Thing:
     """One message for what is not there and what is not theirs."""
-    found = rows.first()
     if found is None:
         raise Http404(_("There is nothing here, or it is not yours to see."))
     return found

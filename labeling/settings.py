@@ -87,6 +87,8 @@ DATABASE_URL = environment.text("DATABASE_URL", "postgresql:///rankloop?host=/ru
 DATABASES = {"default": environment.database(DATABASE_URL)}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["CONN_MAX_AGE"] = 600
+# Only what asks for it is prepared (actions/prepared.py); with None, nothing could be.
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 5
 
 REDIS_URL = environment.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = environment.broker(REDIS_URL)
@@ -142,6 +144,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "account_login"
+AUTHENTICATION_BACKENDS = ["labeling.sessions.Backend"]
+SESSION_ENGINE = "labeling.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 # Whose word about the client's address is believed (labeling/address.py): addresses and networks.
 TRUSTED_PROXIES = environment.networks("RANKLOOP_PROXIES")

@@ -13,7 +13,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.actions import queue
+from labeling.actions import prepared, queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
 from labeling.models import Assignment, Demonstration, Ranking
@@ -70,10 +70,20 @@ def receive(
     check_fields(body, fields)
     digest = body_digest({name: value for name, value in body.items() if name not in TELEMETRY})
     held = queue.lock(assignment)
-    stored = revisions.filter(labeler_id=held.labeler_id, idempotency_key=key).first()
+    stored = _stored(revisions, held.labeler_id, key)
     if stored is not None and bytes(stored.body_digest) != digest:
         raise KeyReused(_("This key was already used for another answer."), field="Idempotency-Key")
     return Request(held, body, key, digest, _active_seconds(body, held), stored)
+
+
+def _stored(revisions: models.Manager[Any], labeler: int, key: str) -> Any:
+    """The revision that this key wrote before, or None, which is quickly known."""
+    table = revisions.model._meta.db_table
+    found = prepared.row(
+        f"SELECT id FROM {table} WHERE labeler_id = %s AND idempotency_key = %s",  # noqa: S608
+        [labeler, key],
+    )
+    return revisions.get(pk=found[0]) if found else None
 
 
 def _check_key(key: Any) -> None:

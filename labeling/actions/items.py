@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import connection, models, transaction
-from django.db.models import Q
+from django.db import models, transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit
+from labeling.actions import audit, finding, prepared
 from labeling.actions.errors import BadInput, NotNow
+from labeling.actions.finding import eligible
 from labeling.actions.slots import fill_with_extra
 from labeling.models import (
-    Assignment,
     Completion,
     Item,
     ItemCompletion,
@@ -27,7 +26,7 @@ from labeling.models import (
     Slot,
     User,
 )
-from labeling.models.queue import MAX_K, random_key
+from labeling.models.queue import BANDS, MAX_K, random_key
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,8 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
             )
             for number in range(new.overlap)
         ]
-    Slot.objects.bulk_create(slots, batch_size=5000)
+    # In the order of their keys: openings are as random as keys are.
+    Slot.objects.bulk_create(sorted(slots, key=lambda slot: slot.key), batch_size=5000)
     return len(rows)
 
 
@@ -169,45 +169,84 @@ def retire(items: models.QuerySet[Item], *, actor: User | None = None, project: 
     return len(ids)
 
 
-def open_for(membership: Membership, kind: str, *, most: int = 1000) -> int:
-    """How many items this labeler could be given now, counted no further than `most`."""
-    slots = Slot.objects.filter(project_id=membership.project_id, kind=kind, state=Slot.State.OPEN).filter(
-        Q(reserved_for=None) | Q(reserved_for_id=membership.user_id)
-    )
-    if membership.languages:
-        slots = slots.filter(Q(language="") | Q(language__in=membership.languages))
-    given = Assignment.objects.filter(
-        item_id=models.OuterRef("item_id"), labeler_id=membership.user_id
-    ).exclude(state__in=[Assignment.State.EXPIRED, Assignment.State.RELEASED])
-    waiting = slots.filter(~models.Exists(given)).values("item_id").distinct()[:most].count()
-    held = Assignment.objects.filter(
-        labeler_id=membership.user_id,
-        project_id=membership.project_id,
-        kind=kind,
-        state__in=Assignment.LIVE,
-    ).count()
-    return waiting + held
+LOOKED_FOR_ONE = 1_000
+LOOKED_FOR_ALL = 5_000
+"""Open slots that a count looks at: at a million of them, a page would wait for seconds."""
 
 
-def unfillable_slots(project: Project) -> int:
-    """Open slots that no labeler may fill: none reads it, or all wrote a text of it or had it."""
-    sql = """
-        SELECT count(*) FROM labeling_slot slot WHERE slot.project_id = %s AND slot.state = 'open'
-        AND NOT EXISTS (
-            SELECT 1 FROM labeling_membership member JOIN labeling_user person ON person.id = member.user_id
-            WHERE member.project_id = slot.project_id AND member.is_active AND person.is_active
-              AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
-              AND (member.languages = '{}' OR slot.language = '' OR slot.language = ANY(member.languages))
-              AND NOT EXISTS (
-                  SELECT 1 FROM labeling_assignment given
-                  WHERE given.item_id = slot.item_id AND given.labeler_id = member.user_id
-                    AND given.state IN ('reserved', 'open', 'answered', 'skipped'))
-              AND (NOT slot.has_authors OR NOT EXISTS (
-                  SELECT 1 FROM labeling_itemcompletion part
-                  JOIN labeling_completion written ON written.id = part.completion_id
-                  WHERE part.item_id = slot.item_id AND written.author_id = member.user_id)))
+@dataclass(frozen=True)
+class Counted:
+    """How many there are; or at least so many, where only the first slots were looked at."""
+
+    number: int
+    is_all: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}" if self.is_all else f"{self.number:,}+"
+
+    def __bool__(self) -> bool:
+        return self.number > 0 or not self.is_all
+
+
+def _ahead(order: str, place: str) -> str:
+    return f"""
+        (SELECT ahead.* FROM labeling_slot ahead
+         WHERE ahead.project_id = %(project)s AND ahead.kind = %(kind)s AND ahead.state = 'open'
+           AND ahead.band = bands.band AND ahead.{order} > coalesce({place}[bands.band + 1], -1)
+         ORDER BY ahead.{order} LIMIT {LOOKED_FOR_ONE})
+    """  # noqa: S608 - constants of our own
+
+
+# What lies ahead of the labeler's place, as a claim would read it (finding.py).
+OPEN_FOR = f"""
+WITH looked AS (
+    SELECT slot.* FROM generate_series(0, {BANDS - 1}) AS bands(band)
+    LEFT JOIN labeling_queuecursor place ON place.membership_id = %(membership)s AND place.kind = %(kind)s
+    CROSS JOIN LATERAL ({_ahead("key", "place.keys")} UNION {_ahead("opening", "place.openings")}) AS slot
+    LIMIT {LOOKED_FOR_ONE}
+)
+SELECT count(DISTINCT slot.item_id) FILTER (
+           WHERE (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s) AND {eligible()}),
+       count(*) < {LOOKED_FOR_ONE},
+       (SELECT count(*) FROM labeling_assignment held
+        WHERE held.labeler_id = %(labeler)s AND held.project_id = %(project)s AND held.kind = %(kind)s
+          AND held.state IN ('reserved', 'open'))
+FROM looked slot
+"""  # noqa: S608
+
+
+def open_for(membership: Membership, kind: str) -> Counted:
+    """How many items this labeler could be given from here on, those that they hold included."""
+    values = {"membership": membership.pk, **finding.who(membership, kind)}
+    found = prepared.row(OPEN_FOR, values)
+    assert found is not None
+    waiting, is_all, held = found
+    return Counted(waiting + held, is_all)
+
+
+UNFILLABLE = f"""
+WITH looked AS (
+    SELECT * FROM labeling_slot WHERE project_id = %(project)s AND state = 'open'
+    ORDER BY kind, band, key LIMIT {LOOKED_FOR_ALL}
+), members AS MATERIALIZED (
+    SELECT member.user_id, member.languages FROM labeling_membership member
+    JOIN labeling_user person ON person.id = member.user_id
+    WHERE member.project_id = %(project)s AND member.is_active AND person.is_active
+)
+SELECT count(*) FILTER (WHERE (
+           SELECT true FROM members member
+           WHERE (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
+             AND {eligible("member.user_id", "member.languages")} LIMIT 1) IS NULL),
+       count(*) < {LOOKED_FOR_ALL}
+FROM looked slot
+"""  # noqa: S608
+
+
+def unfillable_slots(project: Project) -> Counted:
+    """Open slots that no labeler may fill: none reads it, or all wrote a text of it or had it.
+
+    Those that come first are looked at: there lie the ones that everybody has passed over.
     """
-    with connection.cursor() as database:
-        database.execute(sql, [project.pk])
-        (count,) = database.fetchone()
-    return int(count)
+    found = prepared.row(UNFILLABLE, {"project": project.pk})
+    assert found is not None
+    return Counted(*found)

@@ -2,21 +2,24 @@
 
 Locks are always taken in the order cursor → assignment → item → slot; where a claim must lock a slot
 first, or a sweep several items, it does so with SKIP LOCKED. So two verbs never wait for each other.
+(An answer under a live lease fills its own slot without the item's lock: slots.take_slot.)
 """
 
 from __future__ import annotations
 
 import datetime
-import random
+import json
 import uuid
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from labeling.actions import prepared
 from labeling.actions.errors import BadInput, NotNow, Stale
+from labeling.actions.finding import hold_next, lock_place, take_reserved
 from labeling.actions.slots import free_slot
 from labeling.actions.text import check_json, check_text
 from labeling.models import (
@@ -25,7 +28,6 @@ from labeling.models import (
     Item,
     Kind,
     Membership,
-    QueueCursor,
     Rubric,
     Slot,
 )
@@ -46,59 +48,37 @@ SKIP_REASONS = ("unclear", "too_hard", "language", "sensitive", "broken", "other
 
 # --- claiming ----------------------------------------------------------------------------------------
 
-# What makes a slot's item this labeler's to do: its language is theirs, they were never given it (a lost
-# lease may come back), and no text of it is their own.
-ELIGIBLE = """
-      (%(all_languages)s OR slot.language = '' OR slot.language = ANY(%(languages)s))
-      AND NOT EXISTS (
-          SELECT 1 FROM labeling_assignment given
-          WHERE given.item_id = slot.item_id AND given.labeler_id = %(labeler)s
-            AND given.state IN ('reserved', 'open', 'answered', 'skipped'))
-      AND (NOT slot.has_authors OR NOT EXISTS (
-          SELECT 1 FROM labeling_itemcompletion part
-          JOIN labeling_completion written ON written.id = part.completion_id
-          WHERE part.item_id = slot.item_id AND written.author_id = %(labeler)s))
+HELD = prepared.columns(Assignment)
+
+MINE = """
+SELECT id, state, lease_until < clock_timestamp() FROM labeling_assignment
+WHERE labeler_id = %(labeler)s AND project_id = %(project)s AND kind = %(kind)s
+  AND state IN ('reserved', 'open')
+FOR UPDATE
 """
 
-# One open slot in a band, read on from a place in the random order.
-CLAIM = f"""
-UPDATE labeling_slot SET state = 'held' WHERE id = (
-    SELECT slot.id FROM labeling_slot slot
-    WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s AND slot.state = 'open'
-      AND slot.band = %(band)s AND slot.key > %(after)s AND slot.key <= %(upto)s
-      AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s)
-      AND {ELIGIBLE}
-    ORDER BY slot.key, slot.number LIMIT 1
-    FOR UPDATE SKIP LOCKED)
-RETURNING id, item_id, key, band
-"""  # noqa: S608 - a constant of our own
-
-# An item that somebody else has loaded ahead but not seen, when nothing else is free.
-TAKE = f"""
-UPDATE labeling_assignment SET state = 'released', closed_at = clock_timestamp() WHERE id = (
-    SELECT ahead.id FROM labeling_assignment ahead
-    JOIN labeling_slot slot ON slot.id = ahead.slot_id
-    WHERE ahead.project_id = %(project)s AND ahead.kind = %(kind)s AND ahead.state = 'reserved'
-      AND ahead.labeler_id <> %(labeler)s AND slot.reserved_for_id IS NULL
-      AND {ELIGIBLE}
-    ORDER BY ahead.lease_until LIMIT 1
-    FOR UPDATE OF ahead SKIP LOCKED)
-RETURNING slot_id, item_id
-"""  # noqa: S608
-
-ASSIGN = """
+ASSIGN = f"""
 INSERT INTO labeling_assignment
     (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat, shown_order, rubric_id,
      lease_until, opened_at, skip_reason, skip_comment)
-VALUES (%(token)s, %(slot)s, %(item)s, %(project)s, %(kind)s, %(labeler)s, %(state)s, false, %(order)s,
-     %(rubric)s, clock_timestamp() + make_interval(secs => %(lease)s),
-     CASE WHEN %(state)s = 'open' THEN clock_timestamp() END, '', '')
+SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(state)s::text, false,
+     ARRAY(SELECT place FROM generate_series(0, item.k - 1) AS place ORDER BY random()),
+     (SELECT id FROM labeling_rubric WHERE project_id = item.project_id ORDER BY version DESC LIMIT 1),
+     clock_timestamp() + make_interval(secs => %(lease)s),
+     CASE WHEN %(state)s::text = 'open' THEN clock_timestamp() END, '', ''
+FROM labeling_item item WHERE item.id = %(item)s
 ON CONFLICT (item_id, labeler_id) WHERE NOT is_repeat DO UPDATE SET
     token = excluded.token, slot_id = excluded.slot_id, state = excluded.state,
     lease_until = excluded.lease_until, closed_at = NULL,
     opened_at = coalesce(labeling_assignment.opened_at, excluded.opened_at)
-RETURNING id
-"""
+RETURNING {HELD}
+"""  # noqa: S608 - constants of our own
+
+OPEN = f"""
+UPDATE labeling_assignment SET state = 'open', opened_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id = %(assignment)s RETURNING {HELD}
+"""  # noqa: S608
 
 
 @transaction.atomic
@@ -108,113 +88,79 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     `ahead` reserves the one after it instead, and returns the reservation. A claim never hands out an
     item twice to one person, nor more slots than an item has.
     """
-    cursor = _lock_cursor(membership, kind)
-    _end_overdue(Q(labeler_id=membership.user_id, project_id=membership.project_id, kind=kind))
-    mine = {
-        live.state: live
-        for live in Assignment.objects.select_for_update().filter(
-            labeler_id=membership.user_id,
-            project_id=membership.project_id,
-            kind=kind,
-            state__in=Assignment.LIVE,
-        )
-    }
+    project, labeler = membership.project_id, membership.user_id
+    place = lock_place(project, labeler, kind)
+    mine = _live(project, labeler, kind)
+    if any(is_overdue for _pk, is_overdue in mine.values()):
+        _end_overdue(Q(labeler_id=labeler, project_id=project, kind=kind))
+        place, mine = lock_place(project, labeler, kind), _live(project, labeler, kind)
     state = Assignment.State.RESERVED if ahead else Assignment.State.OPEN
     if state in mine:
-        return _loaded(mine[state].pk)
+        return Assignment.objects.get(pk=mine[state][0])
     if not ahead and Assignment.State.RESERVED in mine:
-        return _open(mine[Assignment.State.RESERVED])
-    found = _find_slot(cursor, membership, kind)
-    if found is None and expire_leases(Q(project_id=membership.project_id, kind=kind)):
-        found = _find_slot(cursor, membership, kind)
+        return _open(mine[Assignment.State.RESERVED][0], kind)
+    found = hold_next(place, membership, kind)
+    if found is None and expire_leases(Q(project_id=project, kind=kind)):
+        found = hold_next(lock_place(project, labeler, kind), membership, kind)
     if found is None and not ahead:
-        found = _take_reserved(membership, kind)
-    if found is None:
-        return None
-    return _assign(membership, kind, state, *found)
+        found = take_reserved(membership, kind)
+    return _assign(labeler, kind, state, *found) if found else None
 
 
-def _lock_cursor(membership: Membership, kind: str) -> QueueCursor:
-    locked = QueueCursor.objects.select_for_update().filter(membership=membership, kind=kind).first()
-    if locked is None:
-        QueueCursor.objects.bulk_create(
-            [QueueCursor(membership=membership, kind=kind)], ignore_conflicts=True
-        )
-        locked = QueueCursor.objects.select_for_update().get(membership=membership, kind=kind)
-    return locked
+def _live(project: int, labeler: int, kind: str) -> dict[str, tuple[int, bool]]:
+    """The labeler's reserved and open assignment, locked: by state, its id and whether it is overdue."""
+    found = prepared.rows(MINE, {"project": project, "labeler": labeler, "kind": kind})
+    return {state: (pk, is_overdue) for pk, state, is_overdue in found}
 
 
-def _find_slot(cursor: QueueCursor, membership: Membership, kind: str) -> tuple[int, int] | None:
-    """Band by band: on from the labeler's place, then round from the start to it."""
-    for band in range(BANDS):
-        place = cursor.keys[band]
-        for after, upto in ((place, 2**63 - 1), (-1, place)):
-            if after >= upto:
-                continue
-            row = _execute(CLAIM, membership, kind, band=band, after=after, upto=upto)
-            if row:
-                slot, item, key, _band = row
-                cursor.keys[band] = key
-                QueueCursor.objects.filter(pk=cursor.pk).update(keys=cursor.keys)
-                return slot, item
-    return None
-
-
-def _take_reserved(membership: Membership, kind: str) -> tuple[int, int] | None:
-    row = _execute(TAKE, membership, kind)
-    return (row[0], row[1]) if row else None
-
-
-def _execute(sql: str, membership: Membership, kind: str, **more: Any) -> tuple[Any, ...] | None:
-    with connection.cursor() as database:
-        database.execute(
-            sql,
-            {
-                "project": membership.project_id,
-                "kind": kind,
-                "labeler": membership.user_id,
-                "all_languages": not membership.languages,
-                "languages": membership.languages,
-                **more,
-            },
-        )
-        row: tuple[Any, ...] | None = database.fetchone()
-    return row
-
-
-def _assign(membership: Membership, kind: str, state: str, slot: int, item: int) -> Assignment:
-    order = list(range(Item.objects.values_list("k", flat=True).get(pk=item)))
-    random.SystemRandom().shuffle(order)
-    rubric = (
-        Rubric.objects.filter(project_id=membership.project_id)
-        .order_by("-version")
-        .values_list("pk", flat=True)
+def _assign(labeler: int, kind: str, state: str, slot: int, item: int) -> Assignment:
+    lease = RESERVATION if state == Assignment.State.RESERVED else LEASE[kind]
+    written = prepared.row(
+        ASSIGN,
+        {
+            "token": uuid.uuid4(),
+            "slot": slot,
+            "item": item,
+            "labeler": labeler,
+            "state": str(state),
+            "lease": lease.total_seconds(),
+        },
     )
-    with connection.cursor() as database:
-        database.execute(
-            ASSIGN,
-            {
-                "token": uuid.uuid4(),
-                "slot": slot,
-                "item": item,
-                "project": membership.project_id,
-                "kind": kind,
-                "labeler": membership.user_id,
-                "state": str(state),
-                "order": order,
-                "rubric": rubric[0],
-                "lease": (RESERVATION if state == Assignment.State.RESERVED else LEASE[kind]).total_seconds(),
-            },
-        )
-        (pk,) = database.fetchone()
-    return _loaded(pk)
+    assert written is not None
+    return prepared.load(Assignment, written)
 
 
-def _loaded(pk: int) -> Assignment:
-    return Assignment.objects.select_related("item__prompt", "project", "rubric", "draft").get(pk=pk)
+def _open(pk: int, kind: str) -> Assignment:
+    opened = prepared.row(OPEN, {"assignment": pk, "lease": LEASE[kind].total_seconds()})
+    assert opened is not None
+    return prepared.load(Assignment, opened)
 
 
 # --- holding a lease ---------------------------------------------------------------------------------
+
+
+LOCK = f"""
+SELECT {prepared.columns(Assignment, "held")}, {prepared.columns(Rubric, "rubric")}
+FROM labeling_assignment held JOIN labeling_rubric rubric ON rubric.id = held.rubric_id
+WHERE held.id = %(assignment)s FOR UPDATE OF held
+"""  # noqa: S608
+
+RENEW = """
+UPDATE labeling_assignment SET lease_until = clock_timestamp()
+    + make_interval(secs => CASE state WHEN 'open' THEN %(lease)s ELSE %(reservation)s END)
+WHERE labeler_id = %(labeler)s AND project_id = %(project)s AND kind = %(kind)s
+  AND state IN ('reserved', 'open')
+RETURNING id, lease_until
+"""
+
+DRAFT = """
+INSERT INTO labeling_draft (assignment_id, sequence, body, updated_at)
+VALUES (%(assignment)s, %(sequence)s, %(body)s::jsonb, clock_timestamp())
+ON CONFLICT (assignment_id) DO UPDATE SET
+    sequence = excluded.sequence, body = excluded.body, updated_at = excluded.updated_at
+    WHERE labeling_draft.sequence <= excluded.sequence
+RETURNING id
+"""
 
 
 def lock(assignment: Assignment) -> Assignment:
@@ -222,13 +168,13 @@ def lock(assignment: Assignment) -> Assignment:
 
     To be called inside the transaction of the verb that will move the assignment.
     """
-    membership = Membership.objects.get(project_id=assignment.project_id, user_id=assignment.labeler_id)
-    _lock_cursor(membership, assignment.kind)
-    return (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("item__prompt", "project", "rubric")
-        .get(pk=assignment.pk)
-    )
+    lock_place(assignment.project_id, assignment.labeler_id, assignment.kind)
+    found = prepared.row(LOCK, {"assignment": assignment.pk})
+    assert found is not None
+    split = len(Assignment._meta.concrete_fields)
+    held = prepared.load(Assignment, found[:split])
+    held.rubric = prepared.load(Rubric, found[split:])
+    return held
 
 
 @transaction.atomic
@@ -236,7 +182,7 @@ def show(assignment: Assignment) -> Assignment:
     """The reserved item is on the screen now. Raises NotNow if it was lost or another is still open."""
     held = lock(assignment)
     if held.state == Assignment.State.OPEN:
-        return _loaded(held.pk)
+        return held
     if held.state != Assignment.State.RESERVED:
         raise NotNow(_("This item was given to somebody else meanwhile."), data={"code": "lease_lost"})
     others = Assignment.objects.filter(
@@ -245,14 +191,7 @@ def show(assignment: Assignment) -> Assignment:
     _end_overdue(Q(pk__in=others.values("pk")))
     if others.exists():
         raise NotNow(_("Another item is still open."), data={"code": "another_open"})
-    return _open(held)
-
-
-def _open(held: Assignment) -> Assignment:
-    Assignment.objects.filter(pk=held.pk).update(
-        state=Assignment.State.OPEN, opened_at=Now(), lease_until=Now() + LEASE[held.kind]
-    )
-    return _loaded(held.pk)
+    return _open(held.pk, held.kind)
 
 
 @transaction.atomic
@@ -268,12 +207,19 @@ def _renew(held: Assignment) -> datetime.datetime:
             _("Your time for this item is over. You can still submit: nothing you wrote is lost."),
             data={"code": "lease_lost"},
         )
-    both = Assignment.objects.filter(
-        labeler_id=held.labeler_id, project_id=held.project_id, kind=held.kind, state__in=Assignment.LIVE
+    renewed = prepared.rows(
+        RENEW,
+        {
+            "labeler": held.labeler_id,
+            "project": held.project_id,
+            "kind": held.kind,
+            "lease": LEASE[held.kind].total_seconds(),
+            "reservation": RESERVATION.total_seconds(),
+        },
     )
-    both.filter(state=Assignment.State.OPEN).update(lease_until=Now() + LEASE[held.kind])
-    both.filter(state=Assignment.State.RESERVED).update(lease_until=Now() + RESERVATION)
-    return Assignment.objects.values_list("lease_until", flat=True).get(pk=held.pk)
+    until: datetime.datetime
+    (until,) = (lease_until for pk, lease_until in renewed if pk == held.pk)
+    return until
 
 
 @transaction.atomic
@@ -290,15 +236,13 @@ def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> d
     held = lock(assignment)
     if held.state in (Assignment.State.ANSWERED, Assignment.State.SKIPPED):
         raise NotNow(_("This item is already done."), data={"code": "done"})
-    draft = Draft.objects.filter(assignment=held).first()
-    if draft is not None and draft.sequence > sequence:
+    values = {"assignment": held.pk, "sequence": sequence, "body": json.dumps(body)}
+    if prepared.row(DRAFT, values) is None:
+        draft = Draft.objects.get(assignment=held)
         raise Stale(
             _("A newer draft is stored, perhaps from another tab."),
             data={"draft": {"sequence": draft.sequence, "body": draft.body}},
         )
-    Draft.objects.update_or_create(
-        assignment=held, defaults={"sequence": sequence, "body": body, "updated_at": Now()}
-    )
     return _renew(held) if held.state in Assignment.LIVE else None
 
 

@@ -6,7 +6,6 @@ item's fixed positions.
 
 from __future__ import annotations
 
-import dataclasses
 import string
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from labeling.actions import prepared
 from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.errors import BadInput
 from labeling.actions.slots import take_slot
@@ -55,13 +55,15 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     held = request.held
     check_unanswered(held)
     content = parse(body, held.shown_order, held.rubric)
-    ranking = Ranking.objects.create(
-        project_id=held.project_id,
-        item_id=held.item_id,
-        assignment=held,
-        slot_id=take_slot(held),
-        labeler_id=held.labeler_id,
-        is_simulated=assignment.labeler.is_simulated,
+    ranking = prepared.insert(
+        Ranking(
+            project_id=held.project_id,
+            item_id=held.item_id,
+            assignment=held,
+            slot_id=take_slot(held),
+            labeler_id=held.labeler_id,
+            is_simulated=assignment.labeler.is_simulated,
+        )
     )
     return _submitted(_write(ranking, request, content, number=1, base=0), created=True)
 
@@ -212,13 +214,15 @@ def _write(
     ranking: Ranking, request: Request, content: Content, *, number: int, base: int
 ) -> RankingRevision:
     held = request.held
-    return RankingRevision.objects.create(
-        ranking=ranking,
-        item_id=held.item_id,
-        k=len(held.shown_order),
-        rubric_id=held.rubric_id,
-        **request.columns(number=number, base=base),
-        **dataclasses.asdict(content),
+    return prepared.insert(
+        RankingRevision(
+            ranking=ranking,
+            item_id=held.item_id,
+            k=len(held.shown_order),
+            rubric_id=held.rubric_id,
+            **request.columns(number=number, base=base),
+            **vars(content),
+        )
     )
 
 

@@ -6,9 +6,14 @@ Both are called with the assignment locked, and lock the item before its slots.
 from __future__ import annotations
 
 from django.db.models import Q
-from django.db.models.functions import Now
 
+from labeling.actions import prepared
 from labeling.models import Assignment, Demonstration, Item, Kind, Ranking, Slot
+
+ANSWER = """
+WITH filled AS (UPDATE labeling_slot SET state = 'filled' WHERE id = %(slot)s)
+UPDATE labeling_assignment SET state = 'answered', closed_at = clock_timestamp() WHERE id = %(assignment)s
+"""
 
 
 def take_slot(held: Assignment) -> int | None:
@@ -16,27 +21,27 @@ def take_slot(held: Assignment) -> int | None:
 
     While the lease lives it is the assignment's own. Later it is the same one if still free, else any
     free one of the item, else a closed one while the item has fewer live slots than it wants.
-    To be called with the assignment locked; locks the item.
+    To be called with the assignment locked; locks the item if the lease is over. A live one needs no
+    more: nobody else may touch a slot that it holds, and a held slot counts as live like a filled one.
     """
-    item = Item.objects.select_for_update(no_key=True).get(pk=held.item_id)
-    if held.state in Assignment.LIVE:
-        chosen: int | None = held.slot_id
-    else:
-        slots = list(
-            Slot.objects.select_for_update()
-            .filter(item=item)
-            .filter(Q(reserved_for=None) | Q(reserved_for_id=held.labeler_id))
-            .order_by("number")
-        )
-        free = [slot.pk for slot in slots if slot.state == Slot.State.OPEN]
-        live = sum(slot.state != Slot.State.CLOSED for slot in slots)
-        if not free and live < item.overlap:
-            free = [slot.pk for slot in slots if slot.state == Slot.State.CLOSED]
-        chosen = held.slot_id if held.slot_id in free else (free[0] if free else None)
-    if chosen is not None:
-        Slot.objects.filter(pk=chosen).update(state=Slot.State.FILLED)
-    Assignment.objects.filter(pk=held.pk).update(state=Assignment.State.ANSWERED, closed_at=Now())
+    chosen = held.slot_id if held.state in Assignment.LIVE else _free_for(held)
+    prepared.run(ANSWER, {"slot": chosen, "assignment": held.pk})
     return chosen
+
+
+def _free_for(late: Assignment) -> int | None:
+    item = Item.objects.select_for_update(no_key=True).get(pk=late.item_id)
+    slots = list(
+        Slot.objects.select_for_update()
+        .filter(item=item)
+        .filter(Q(reserved_for=None) | Q(reserved_for_id=late.labeler_id))
+        .order_by("number")
+    )
+    free = [slot.pk for slot in slots if slot.state == Slot.State.OPEN]
+    live = sum(slot.state != Slot.State.CLOSED for slot in slots)
+    if not free and live < item.overlap:
+        free = [slot.pk for slot in slots if slot.state == Slot.State.CLOSED]
+    return late.slot_id if late.slot_id in free else (free[0] if free else None)
 
 
 def free_slot(slot_id: int) -> None:

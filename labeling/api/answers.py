@@ -10,6 +10,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from labeling.actions import rankings
+from labeling.actions.shown import loaded
 from labeling.api.answer_shapes import AssignmentShape, GivenRanking
 from labeling.api.assignments import describe
 from labeling.api.lists import ListView, Page
@@ -94,5 +95,5 @@ class Answers(ListView):
             "created_at": answer.created_at,
             "revised_at": latest.created_at,
             "given": rankings.as_letters(latest, held) if is_ranking else {"text": latest.text},
-            "assignment": describe(held, texts, None, html=self.asked["html"]),
+            "assignment": describe(held, loaded(held, texts), html=self.asked["html"]),
         }

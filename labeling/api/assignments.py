@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 
 from labeling.actions import demonstrations, queue, rankings
 from labeling.actions.answers import Submitted, check_fields
+from labeling.actions.shown import Shown, shown
 from labeling.api.answer_shapes import (
     AssignmentShape,
     DemonstrationBody,
@@ -30,7 +30,7 @@ from labeling.api.answer_shapes import (
 from labeling.api.base import Query, View
 from labeling.api.shapes import shown_text
 from labeling.markdown import markdown
-from labeling.models import Assignment, Demonstration, Draft, Kind, Ranking, Rubric
+from labeling.models import Assignment, Demonstration, Kind, Ranking, Rubric
 
 KEY_HEADER = "Idempotency-Key"
 
@@ -43,40 +43,32 @@ class HtmlQuery(Query):
 
 def payload(assignment: Assignment, *, html: bool = False) -> dict[str, Any]:
     """All that a labeler's browser may know of an assignment: letters and texts, no ids, no models."""
-    is_ranking = assignment.kind == Kind.RANK
-    texts = (
-        dict(assignment.item.item_completions.values_list("position", "completion__text"))
-        if is_ranking
-        else {}
-    )
-    return describe(assignment, texts, _draft(assignment), html=html)
+    return describe(assignment, shown(assignment), html=html)
 
 
-def describe(
-    assignment: Assignment, texts: Mapping[int, str], draft: dict[str, Any] | None, *, html: bool
-) -> dict[str, Any]:
-    """The payload of an assignment from the texts at its item's positions."""
-    prompt = assignment.item.prompt
+def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, Any]:
+    """The payload of an assignment from what stands behind it."""
+    texts = [seen.texts[position] for position in assignment.shown_order]
     return {
         "token": str(assignment.token),
         "kind": assignment.kind,
         "state": assignment.state,
         "lease_until": assignment.lease_until.isoformat(),
         "lease_seconds": int(queue.LEASE[assignment.kind].total_seconds()),
-        "project": assignment.project.public_id,
+        "project": seen.project,
         "prompt": {
-            "messages": [{**turn, "html": markdown(turn["content"])} for turn in prompt.messages]
+            "messages": [{**turn, "html": markdown(turn["content"])} for turn in seen.messages]
             if html
-            else prompt.messages,
-            "language": prompt.language,
-            "use_case": prompt.use_case,
+            else seen.messages,
+            "language": seen.language,
+            "use_case": seen.use_case,
         },
         "completions": [
-            {"letter": letter, **(shown_text(texts[position]) if html else {"text": texts[position]})}
-            for letter, position in zip(rankings.LETTERS, assignment.shown_order, strict=False)
+            {"letter": letter, **(shown_text(text) if html else {"text": text})}
+            for letter, text in zip(rankings.LETTERS, texts, strict=False)
         ],
-        "rubric": _rubric(assignment.rubric),
-        "draft": draft,
+        "rubric": _rubric(seen.rubric),
+        "draft": seen.draft,
     }
 
 
@@ -95,11 +87,6 @@ def _rubric(rubric: Rubric) -> dict[str, Any]:
             for flag in rubric.flags
         ],
     }
-
-
-def _draft(assignment: Assignment) -> dict[str, Any] | None:
-    draft = Draft.objects.filter(assignment_id=assignment.pk).first()
-    return {"sequence": draft.sequence, "body": draft.body} if draft else None
 
 
 def submitted(result: Submitted) -> Response:

@@ -29,10 +29,10 @@ class OpenShape(Shape):
 
 @extend_schema_field(OpenShape)
 class Open(serializers.Field[Membership, Any, dict[str, int], Any]):
-    """How much there is to do for this member, counted to a thousand."""
+    """How much there is to do for this member; where much is, at least so much."""
 
     def to_representation(self, member: Membership) -> dict[str, int]:
-        return {kind: items.open_for(member, kind) for kind in Kind.values}
+        return {kind: items.open_for(member, kind).number for kind in Kind.values}
 
 
 class ProjectShape(Shape):

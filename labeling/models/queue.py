@@ -28,6 +28,10 @@ def first_keys() -> list[int]:
     return [-1] * BANDS
 
 
+def first_openings() -> list[int]:
+    return [0] * BANDS
+
+
 class Kind(models.TextChoices):
     DEMONSTRATE = "demonstrate", _("demonstrate")
     RANK = "rank", _("rank")
@@ -126,6 +130,8 @@ class Slot(models.Model):
     closed ──late answer, while the item has fewer live slots than its overlap──► filled
 
     Project, kind, band, key and language repeat the item's: the claim reads one index and nothing else.
+    `opening` numbers all openings of all slots, as they happen (a law of the database, 0006): a slot that
+    opens again, or moves to another band, gets a new one, and is met again by those who have passed it.
     """
 
     class State(models.TextChoices):
@@ -141,6 +147,9 @@ class Slot(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     band = models.PositiveSmallIntegerField(default=1)
     key = models.BigIntegerField(default=random_key)
+    opening = models.BigIntegerField(
+        db_default=models.Func(models.Value("labeling_slot_opening"), function="nextval"), editable=False
+    )
     language = models.CharField(max_length=16, blank=True, default="")
     has_authors = models.BooleanField(default=False, help_text="A person wrote one of the completions.")
     reserved_for = models.ForeignKey(
@@ -163,6 +172,11 @@ class Slot(models.Model):
                 fields=["project", "kind", "band", "key"],
                 condition=models.Q(state="open"),
                 name="slot_claim",
+            ),
+            models.Index(
+                fields=["project", "kind", "band", "opening"],
+                condition=models.Q(state="open"),
+                name="slot_opening",
             ),
         ]
 
@@ -241,11 +255,16 @@ class Assignment(models.Model):
 
 
 class QueueCursor(models.Model):
-    """Where a labeler's claims read on, one key for each band. Its row also serialises their claims."""
+    """Where a labeler's claims read on: for each band the last key and the last opening that they have met.
+
+    The row also serialises their claims. `begun_at`: when they last began at the first key; null is not yet.
+    """
 
     membership = models.ForeignKey("Membership", on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=12, choices=Kind)
     keys = ArrayField(models.BigIntegerField(), default=first_keys, size=BANDS)
+    openings = ArrayField(models.BigIntegerField(), default=first_openings, size=BANDS)
+    begun_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["membership", "kind"], name="cursor_once")]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.actions import quality
-from labeling.actions.items import unfillable_slots
+from labeling.actions.items import LOOKED_FOR_ALL, Counted, unfillable_slots
 from labeling.actions.quality import Agreement
 from labeling.models import (
     Assignment,
@@ -37,6 +37,8 @@ from labeling.pages.facts import MODEL_KINDS, Figure, share, word
 PEOPLE_SHOWN = 12
 REST = 20
 """Counting takes at most one part in so many of the time."""
+PATIENCE = 0.5
+"""Seconds that opening the dashboard may wait for exact counts, if counting took no longer the last time."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Counts:
     rankings: dict[str, int]
     all_bad: int
     open: dict[str, int]
-    unfillable: int
+    unfillable: Counted
     needs_review: int
     agreement: Agreement
 
@@ -67,17 +69,19 @@ class AtWork:
     is_simulated: bool
 
 
-_latest: dict[str, tuple[float, Counts]] = {}
+_latest: dict[str, tuple[float, float, Counts]] = {}
 
 
 def counts(project: Project, *, fresh: bool) -> Counts:
-    """The project's counts. A page that keeps itself up to date does with slightly older ones (not `fresh`):
-    counting may take a twentieth of the time, so that a watched page of a large project is no load."""
-    until, kept = _latest.get(project.public_id, (0.0, None))
-    if kept is None or fresh or time.monotonic() > until:
-        begun = time.monotonic()
+    """The project's counts. A page that keeps itself up to date does with slightly older ones (not `fresh`),
+    and where counting takes long, so does every page: it may take a twentieth of the time, so that a large
+    project that is looked at is no load."""
+    begun = time.monotonic()
+    until, took, kept = _latest.get(project.public_id, (0.0, 0.0, None))
+    if kept is None or begun > until or (fresh and took < PATIENCE):
         kept = _count(project)
-        _latest[project.public_id] = (begun + REST * (time.monotonic() - begun), kept)
+        took = time.monotonic() - begun
+        _latest[project.public_id] = (begun + REST * took, took, kept)
     return kept
 
 
@@ -184,9 +188,9 @@ def queued(found: Counts) -> list[Figure]:
         Figure(_("Open to demonstrate"), f"{found.open.get(Kind.DEMONSTRATE, 0):,}", _("answers wanted")),
         Figure(
             _("Nobody can fill"),
-            f"{stuck:,}",
-            _("everyone who may has answered or skipped them: add people or languages") if stuck else "",
-            "warn" if stuck else "",
+            f"{stuck.number:,}",
+            " · ".join(_about_stuck(stuck)),
+            "warn" if stuck.number else "",
         ),
         Figure(
             _("To review"),
@@ -197,6 +201,15 @@ def queued(found: Counts) -> list[Figure]:
             "warn" if found.needs_review else "",
         ),
     ]
+
+
+def _about_stuck(stuck: Counted) -> list[str]:
+    notes = []
+    if stuck.number:
+        notes.append(_("everyone who may has answered or skipped them: add people or languages"))
+    if not stuck.is_all:
+        notes.append(_("of the first %(looked)s that are open") % {"looked": f"{LOOKED_FOR_ALL:,}"})
+    return notes
 
 
 def _parts(*parts: tuple[int, str]) -> str:

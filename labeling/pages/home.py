@@ -9,6 +9,7 @@ from django.shortcuts import render
 
 from labeling import access
 from labeling.actions import items
+from labeling.actions.items import Counted
 from labeling.doors import entered
 from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role
 
@@ -18,8 +19,8 @@ class Work:
     """One project as its member meets it: how much is open, begun and done, by kind."""
 
     membership: Membership
-    rank: int = 0
-    demonstrate: int = 0
+    rank: Counted
+    demonstrate: Counted
     begun_rank: bool = False
     begun_demonstrate: bool = False
     given: int = 0

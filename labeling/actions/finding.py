@@ -1,0 +1,179 @@
+"""Which slot a labeler gets next.
+
+Each labeler reads the queue at a place of their own (`QueueCursor`), band by band. A band is read once in
+the order of the items' random keys, and after that in the order in which slots have opened since. What was
+passed over on the way was not theirs to do, and is not looked at again unless it opens anew: so a claim
+costs the same however long the queue is, and however much of it this labeler has done.
+
+A slot can hide behind a labeler's place: somebody's claim of it failed just as it was passed over, or the
+transaction that opened it ended after that of a later one. So where nothing is found, the labeler begins
+at the start again, at most once in START_OVER.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from labeling.actions import prepared
+from labeling.models import Membership
+from labeling.models.queue import BANDS
+
+START_OVER = datetime.timedelta(minutes=10)
+BEGINNING, END = -1, 2**63 - 1
+
+
+def eligible(labeler: str = "%(labeler)s", languages: str = "%(languages)s::text[]") -> str:
+    """What makes a slot's item this labeler's to do, in SQL.
+
+    Its language is theirs, they were never given it (a lost lease may come back), and no text of it is
+    their own. The subqueries give a value, so that each is asked for one slot at a time: NOT EXISTS might
+    become a join with everything that the labeler has ever done.
+    """
+    return f"""
+      (cardinality({languages}) = 0 OR slot.language = '' OR slot.language = ANY({languages}))
+      AND coalesce((
+          SELECT given.state NOT IN ('reserved', 'open', 'answered', 'skipped')
+          FROM labeling_assignment given
+          WHERE given.item_id = slot.item_id AND given.labeler_id = {labeler} AND NOT given.is_repeat), true)
+      AND (NOT slot.has_authors OR NOT coalesce((
+          SELECT bool_or(written.author_id = {labeler}) FROM labeling_itemcompletion part
+          JOIN labeling_completion written ON written.id = part.completion_id
+          WHERE part.item_id = slot.item_id), false))
+    """  # noqa: S608 - constants of our own
+
+
+def _hold(order: str) -> str:
+    """Hold the first open slot of a band behind a place in this order."""
+    return f"""
+    UPDATE labeling_slot SET state = 'held' WHERE id = (
+        SELECT slot.id FROM labeling_slot slot
+        WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s AND slot.state = 'open'
+          AND slot.band = %(band)s AND slot.{order} > %(after)s
+          AND (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s)
+          AND {eligible()}
+        ORDER BY slot.{order} LIMIT 1
+        FOR UPDATE SKIP LOCKED)
+    RETURNING id, item_id, {order}
+    """  # noqa: S608 - constants of our own
+
+
+BY_KEY, BY_OPENING = _hold("key"), _hold("opening")
+
+# An item that somebody else has loaded ahead but not seen, when nothing else is free.
+TAKE = f"""
+UPDATE labeling_assignment SET state = 'released', closed_at = clock_timestamp() WHERE id = (
+    SELECT ahead.id FROM labeling_assignment ahead
+    JOIN labeling_slot slot ON slot.id = ahead.slot_id
+    WHERE ahead.project_id = %(project)s AND ahead.kind = %(kind)s AND ahead.state = 'reserved'
+      AND ahead.labeler_id <> %(labeler)s AND slot.reserved_for_id IS NULL
+      AND {eligible()}
+    ORDER BY ahead.lease_until LIMIT 1
+    FOR UPDATE OF ahead SKIP LOCKED)
+RETURNING slot_id, item_id
+"""  # noqa: S608
+
+LOCK = f"""
+SELECT place.id, place.keys, place.openings, place.begun_at IS NULL,
+       place.begun_at < clock_timestamp() - make_interval(secs => %(start_over)s),
+       ARRAY(SELECT coalesce((SELECT max(slot.opening) FROM labeling_slot slot
+                              WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s
+                                AND slot.state = 'open' AND slot.band = bands.band), 0)
+             FROM generate_series(0, {BANDS - 1}) AS bands(band) ORDER BY bands.band)
+FROM labeling_queuecursor place JOIN labeling_membership member ON member.id = place.membership_id
+WHERE member.project_id = %(project)s AND member.user_id = %(labeler)s AND place.kind = %(kind)s
+FOR UPDATE OF place
+"""  # noqa: S608
+
+MAKE = """
+INSERT INTO labeling_queuecursor (membership_id, kind, keys, openings)
+SELECT id, %(kind)s::text, %(keys)s, %(openings)s FROM labeling_membership
+WHERE project_id = %(project)s AND user_id = %(labeler)s
+ON CONFLICT DO NOTHING
+"""
+
+MOVE = """
+UPDATE labeling_queuecursor SET keys = %(keys)s, openings = %(openings)s,
+    begun_at = CASE WHEN %(begins)s THEN clock_timestamp() ELSE begun_at END
+WHERE id = %(place)s
+"""
+
+
+@dataclass
+class Place:
+    """How far a labeler has read each band, by key and by opening; `newest` is the last opening of each."""
+
+    pk: int
+    keys: list[int]
+    openings: list[int]
+    is_new: bool
+    may_begin: bool
+    newest: list[int]
+    begins: bool = False
+
+    def begin(self) -> None:
+        """At the first key; everything that has opened so far will be met on the way."""
+        self.keys, self.openings = [BEGINNING] * BANDS, list(self.newest)
+        self.begins, self.may_begin = True, False
+
+
+def lock_place(project: int, labeler: int, kind: str) -> Place:
+    """Lock the labeler's place, made where there is none: their requests go one after another.
+
+    May be called again for what has opened meanwhile. To be called in a transaction.
+    """
+    who = {"project": project, "labeler": labeler, "kind": kind}
+    values = who | {"start_over": START_OVER.total_seconds()}
+    found = prepared.row(LOCK, values)
+    if found is None:
+        prepared.run(MAKE, who | {"keys": [BEGINNING] * BANDS, "openings": [0] * BANDS})
+        found = prepared.row(LOCK, values)
+        assert found is not None
+    return Place(*found)
+
+
+def hold_next(place: Place, membership: Membership, kind: str) -> tuple[int, int] | None:
+    """Hold the next slot for this labeler; its id and its item's, or None. Moves their locked place."""
+    before = (list(place.keys), list(place.openings))
+    if place.is_new:
+        place.begin()
+    found = _read_on(place, membership, kind)
+    if found is None and place.may_begin:
+        place.begin()
+        found = _read_on(place, membership, kind)
+    if place.begins or before != (place.keys, place.openings):
+        values = {"keys": place.keys, "openings": place.openings, "begins": place.begins, "place": place.pk}
+        prepared.run(MOVE, values)
+    return found
+
+
+def _read_on(place: Place, membership: Membership, kind: str) -> tuple[int, int] | None:
+    values = who(membership, kind)
+    for band in range(BANDS):
+        if place.keys[band] < END:
+            found = prepared.row(BY_KEY, values | {"band": band, "after": place.keys[band]})
+            place.keys[band] = found[2] if found else END
+            if found:
+                return found[0], found[1]
+        if place.openings[band] < place.newest[band]:
+            found = prepared.row(BY_OPENING, values | {"band": band, "after": place.openings[band]})
+            place.openings[band] = found[2] if found else place.newest[band]
+            if found:
+                return found[0], found[1]
+    return None
+
+
+def take_reserved(membership: Membership, kind: str) -> tuple[int, int] | None:
+    """Take over an item that somebody else has loaded ahead: its slot, still held, and the item."""
+    found = prepared.row(TAKE, who(membership, kind))
+    return (found[0], found[1]) if found else None
+
+
+def who(membership: Membership, kind: str) -> dict[str, object]:
+    """The values that `eligible` and the statements around it take."""
+    return {
+        "project": membership.project_id,
+        "kind": kind,
+        "labeler": membership.user_id,
+        "languages": membership.languages,
+    }
