@@ -59,7 +59,7 @@ def states() -> list[tuple[str, int | None, str]]:
 def recipe() -> Callable[..., bool]:
     """What the README tells receivers to do, as it stands there."""
     readme = (installed.ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (code,) = re.findall(r"```python\n(import hashlib.*?)```", readme, re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)
     return names["is_from_rankloop"]

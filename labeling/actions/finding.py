@@ -5,9 +5,9 @@ the order of the items' random keys, and after that in the order in which slots 
 passed over on the way was not theirs to do, and is not looked at again unless it opens anew: so a claim
 costs the same however long the queue is, and however much of it this labeler has done.
 
-A slot can hide behind a labeler's place: somebody's claim of it failed just as it was passed over, or the
-transaction that opened it ended after that of a later one. So where nothing is found, the labeler begins
-at the start again, at most once in START_OVER.
+A slot can hide behind a labeler's place: the transaction that opened it ended after that of a later one, or
+somebody's claim of it failed just as it was passed over. So where nothing is found, the last openings are
+looked at once more, and the labeler begins at the start again, at most once in START_OVER.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from labeling.models import Membership
 from labeling.models.queue import BANDS
 
 START_OVER = datetime.timedelta(minutes=10)
+LOOK_BACK = 200
+"""Openings, of all projects together: more than can be under way at once, and quickly read."""
 BEGINNING, END = -1, 2**63 - 1
 
 
@@ -92,6 +94,10 @@ WHERE project_id = %(project)s AND user_id = %(labeler)s
 ON CONFLICT DO NOTHING
 """
 
+FORGET = """
+UPDATE labeling_queuecursor SET begun_at = NULL WHERE membership_id = %(membership)s
+"""
+
 MOVE = """
 UPDATE labeling_queuecursor SET keys = %(keys)s, openings = %(openings)s,
     begun_at = CASE WHEN %(begins)s THEN clock_timestamp() ELSE begun_at END
@@ -132,12 +138,17 @@ def lock_place(project: int, labeler: int, kind: str) -> Place:
     return Place(*found)
 
 
+def begin_anew(membership: Membership) -> None:
+    """What they may do has changed: what they have passed over could be theirs now."""
+    prepared.run(FORGET, {"membership": membership.pk})
+
+
 def hold_next(place: Place, membership: Membership, kind: str) -> tuple[int, int] | None:
     """Hold the next slot for this labeler; its id and its item's, or None. Moves their locked place."""
     before = (list(place.keys), list(place.openings))
     if place.is_new:
         place.begin()
-    found = _read_on(place, membership, kind)
+    found = _read_on(place, membership, kind) or _look_back(place, membership, kind)
     if found is None and place.may_begin:
         place.begin()
         found = _read_on(place, membership, kind)
@@ -160,6 +171,17 @@ def _read_on(place: Place, membership: Membership, kind: str) -> tuple[int, int]
             place.openings[band] = found[2] if found else place.newest[band]
             if found:
                 return found[0], found[1]
+    return None
+
+
+def _look_back(place: Place, membership: Membership, kind: str) -> tuple[int, int] | None:
+    """Also finds what has opened since the place was locked: `newest` was read before that."""
+    values = who(membership, kind)
+    for band in range(BANDS):
+        after = max(place.openings[band], place.newest[band]) - LOOK_BACK
+        found = prepared.row(BY_OPENING, values | {"band": band, "after": after})
+        if found:
+            return found[0], found[1]
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, policies
+from labeling.actions import audit, finding, policies
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
@@ -90,6 +90,8 @@ def add_member(
         user=user,
         defaults={"role": role, "languages": list(languages), "is_active": True},
     )
+    if not made:
+        finding.begin_anew(membership)
     audit.record(
         "member.added" if made else "member.changed",
         project=project,

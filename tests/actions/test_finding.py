@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from labeling.actions import finding, items, queue, rankings
+from labeling.actions import finding, items, projects, queue, rankings
 from labeling.models import Kind, QueueCursor, Slot
 from tests import build, laws
 
@@ -94,14 +94,16 @@ def test_whoever_finds_nothing_begins_again_at_the_start_but_not_all_the_time(pr
     """A slot that was locked by a failed claim as it was passed over is behind the place like this."""
     build.rank_items(project, 1)
     ann = build.member(project, "ann")
-    QueueCursor.objects.create(
-        membership=ann,
-        kind=Kind.RANK,
-        keys=[finding.END] * 3,
-        openings=[Slot.objects.get().opening] * 3,
-        begun_at=timezone.now() - timedelta(minutes=minutes),
-    )
+    passed(ann, openings=finding.LOOK_BACK, minutes=minutes)
     assert (queue.claim(ann, Kind.RANK) is not None) == is_found
+
+
+def test_a_slot_whose_opening_is_seen_after_a_later_one_is_found_at_once(project):
+    """The transaction that opened it ended last: the place has passed its number before it was there."""
+    build.rank_items(project, 1)
+    ann = build.member(project, "ann")
+    passed(ann, openings=10, minutes=1)
+    assert queue.claim(ann, Kind.RANK) is not None
 
 
 def test_a_language_that_was_added_brings_what_was_passed_over(project):
@@ -109,10 +111,26 @@ def test_a_language_that_was_added_brings_what_was_passed_over(project):
     Slot.objects.filter(item=english).update(language="en")
     ann = build.member(project, "ann", languages=["en"])
     assert done(ann) == english.pk
-    ann.languages = ["en", "zh"]
-    ann.save()
-    QueueCursor.objects.update(begun_at=timezone.now() - timedelta(hours=1))
+    passed(ann, openings=finding.LOOK_BACK, minutes=1)
+    assert queue.claim(ann, Kind.RANK) is None
+    ann = projects.add_member(project, ann.user, ann.role, languages=["en", "zh"])
     assert done(ann) == chinese.pk
+
+
+def passed(person, *, openings, minutes):
+    """The person has read to the end of the queue, so many minutes ago, and of so many later openings."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(nextval('labeling_slot_opening')) FROM generate_series(1, %s)", [openings])
+        (newest,) = cursor.fetchone()
+    QueueCursor.objects.update_or_create(
+        membership=person,
+        kind=Kind.RANK,
+        defaults={
+            "keys": [finding.END] * 3,
+            "openings": [newest] * 3,
+            "begun_at": timezone.now() - timedelta(minutes=minutes),
+        },
+    )
 
 
 def rows_read(sql, person, **values):

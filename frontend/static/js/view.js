@@ -4,6 +4,8 @@ import { find, h } from "./dom.js";
 import { t } from "./words.js";
 
 const TOAST_FOR = 8000;
+// Notices that are about no item: the state of the line, and what an earlier page has left.
+const OF_THE_PAGE = ["line", "resent"];
 
 export class View {
   constructor() {
@@ -43,9 +45,9 @@ export class View {
     for (const notice of [...this.notices.children]) if (notice.dataset.name === name) notice.remove();
   }
 
-  // What was said about the last item; the state of the line is about no item.
+  // What was said about the last item.
   clearItem() {
-    for (const notice of [...this.notices.children]) if (notice.dataset.name !== "line") notice.remove();
+    for (const notice of [...this.notices.children]) if (!OF_THE_PAGE.includes(notice.dataset.name)) notice.remove();
   }
 
   // A toast stays while the pointer or the focus is on it.

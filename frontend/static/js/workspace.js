@@ -189,6 +189,7 @@ export class Workspace {
       this.view.say(problem);
       return;
     }
+    this.view.clear("resent");
     const { assignment, clock, draft, revising } = this.current;
     const seconds = clock.seconds(performance.now());
     const entry = { assignment, kind: this.config.kind, key: newKey(), draft: this.editor.body(), seconds, result: null };
