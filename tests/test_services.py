@@ -143,6 +143,14 @@ def test_each_image_runs_its_service_and_the_web_s_holds_no_torch():
     assert not re.search(r"^(torch|transformers|accelerate|peft|pytest)\b", web, re.MULTILINE)
 
 
+def test_what_an_installation_runs_is_compiled_when_it_is_installed():
+    """The images' root is read-only, and under systemd /opt is: nothing could be compiled later."""
+    compiled = "python -m compileall -q labeling training"
+    assert "--compile-bytecode" in (ROOT / "install.py").read_text(encoding="utf-8")
+    assert f"\nRUN {compiled}\n" in stages()["base"]
+    assert f".venv/bin/{compiled}" in (DOCKER / "README.md").read_text(encoding="utf-8")
+
+
 def test_what_the_images_are_made_of_gets_past_the_ignore_file():
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
