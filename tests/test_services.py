@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import socket
@@ -24,6 +26,7 @@ import pytest
 import yaml
 
 import install
+from labeling import environment
 from labeling.services import HEALTH, ROOT, SERVICES, SHARED
 from labeling.supervisor import postgres, valkey
 
@@ -68,6 +71,71 @@ def test_every_container_is_told_what_its_service_needs_and_nothing_that_nobody_
             assert f'"{name.removesuffix("_FILE")}"' in source or "_PASSWORD" in name, f"nobody reads {name}"
 
 
+LEFT_OUT = {
+    "compose.yaml": {
+        "RANKLOOP_EMAIL_URL": "holds a password: a file in secrets/more",
+        "RANKLOOP_OIDC_SECRET_LAB": "holds a secret, and is named by its provider: a file in secrets/more",
+        "RANKLOOP_ARTIFACTS": "is a volume's place below RANKLOOP_STATE",
+    },
+    "environment.example": {},
+    "both": {
+        "RANKLOOP_DEBUG": "is for developers",
+        "RANKLOOP_COOKIE": "is for several installations under one name, which the supervisor sees to",
+        "RANKLOOP_TICK_SECONDS": "is for tests: nothing waits for a tick but a lost message",
+        "RANKLOOP_RUN_LEASE": "is for tests",
+    },
+}
+
+
+def variables_read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Every variable that the settings ask for, those of a provider and a mail server included."""
+    asked = set()
+    given = environment._given
+
+    def noted(name: str) -> str | None:
+        asked.add(name)
+        return given(name)
+
+    provider = {"id": "lab", "name": "Lab", "server_url": "https://id.example.org", "client_id": "us"}
+    monkeypatch.setenv("RANKLOOP_OIDC", json.dumps([provider]))
+    monkeypatch.setenv("RANKLOOP_OIDC_SECRET_LAB", "secret")
+    monkeypatch.setenv("RANKLOOP_EMAIL_URL", "smtp://mail.example.org")
+    monkeypatch.setenv("RANKLOOP_EMAIL_FROM", "rankloop@example.org")
+    monkeypatch.setenv("REDIS_URL", "redis://server/0")
+    monkeypatch.setattr(environment, "_given", noted)
+    runpy.run_path(str(ROOT / "labeling" / "settings.py"))
+    return asked
+
+
+def test_every_variable_that_is_read_reaches_the_containers_and_stands_in_the_units_example(monkeypatch):
+    example = (UNITS / "environment.example").read_text(encoding="utf-8")
+    told = {
+        "compose.yaml": set(COMPOSE["services"]["worker-control"]["environment"]),
+        "environment.example": set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)),
+    }
+    read = variables_read(monkeypatch)
+    for where, names in told.items():
+        left_out = {**LEFT_OUT[where], **LEFT_OUT["both"]}
+        plain = {name.removesuffix("_FILE") for name in names}
+        assert read - plain == set(left_out), where
+
+
+def test_what_the_compose_file_asks_for_stands_in_the_example_beside_it_and_an_empty_value_will_do():
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(\w+)", text))
+    filled = env_file(DOCKER / ".env.example")
+    assert asked == set(filled)
+    with_default = set(re.findall(r"\$\{(\w+):-", text))
+    assert asked - with_default == {"RANKLOOP_HOST", "RANKLOOP_TLS"}
+
+
+def test_all_containers_of_ours_see_the_folder_of_more_secrets():
+    for container in (*OWN, "manage"):
+        told = COMPOSE["services"][container]
+        place = told["environment"]["RANKLOOP_SECRETS"]
+        assert f"./secrets/more:{place}:ro" in told["volumes"], container
+
+
 def test_the_web_s_port_is_one_number_everywhere_and_only_the_proxy_is_open_to_the_world():
     port = SERVICES["web"].defaults["GRANIAN_PORT"]
     assert COMPOSE["services"]["web"]["environment"]["GRANIAN_PORT"] == port
@@ -97,16 +165,22 @@ def test_secrets_come_from_files_that_a_script_makes_and_no_password_is_written_
     made = tmp_path / "docker"
     made.mkdir()
     shutil.copy(DOCKER / "make-secrets.sh", made)
+
+    def secrets() -> dict[str, str]:
+        files = (path for path in (made / "secrets").iterdir() if path.is_file())
+        return {path.name: path.read_text().strip() for path in files}
+
     for _ in range(2):
         subprocess.run(["sh", made / "make-secrets.sh"], check=True, capture_output=True)
-        found = {path.name: path.read_text().strip() for path in (made / "secrets").iterdir()}
+        found = secrets()
         assert {name: f"./secrets/{name}" for name in found} == {
             name: told["file"] for name, told in COMPOSE["secrets"].items()
         }
         assert all(len(secret) == 64 for secret in found.values())
     assert (made / "secrets").stat().st_mode & 0o777 == 0o700
-    again = {path.name: path.read_text().strip() for path in (made / "secrets").iterdir()}
-    assert again == found
+    assert secrets() == found
+    # The containers' user is a stranger in the folder for more: it must be able to look into it.
+    assert (made / "secrets" / "more").stat().st_mode & 0o777 == 0o755
     text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
     assert not re.search(r"PASSWORD: |SECRET_KEY: |://[^@\s]*:[^@\s]*@", text)
     filled = env_file(DOCKER / ".env.example")
@@ -260,7 +334,7 @@ def command_of(name: str) -> list[str]:
 
 
 @contextmanager
-def started(names: list[str], environment: dict[str, str], logs: Path) -> Iterator[Callable[[str], str]]:
+def started(names: list[str], variables: dict[str, str], logs: Path) -> Iterator[Callable[[str], str]]:
     """The units' processes, as systemd would start them; gives what each has written."""
     running: list[subprocess.Popen[Any]] = []
     try:
@@ -268,7 +342,7 @@ def started(names: list[str], environment: dict[str, str], logs: Path) -> Iterat
             with (logs / name).open("wb") as log:
                 running.append(
                     subprocess.Popen(
-                        command_of(name), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+                        command_of(name), cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT
                     )
                 )
         yield lambda name: (logs / name).read_text(encoding="utf-8")
