@@ -148,17 +148,24 @@ def test_the_web_s_port_is_one_number_everywhere_and_only_the_proxy_is_open_to_t
     assert [n for n, told in COMPOSE["services"].items() if "outside" in told["networks"]] == ["proxy", "web"]
 
 
-def test_our_containers_can_write_nowhere_but_in_their_volumes_and_gain_no_privilege():
-    for container in (*OWN, "manage"):
-        told = COMPOSE["services"][container]
+def test_containers_write_nowhere_but_in_their_volumes_have_no_privilege_and_are_nobody_s_root():
+    for container, told in COMPOSE["services"].items():
         assert told["read_only"] is True, container
         assert told["cap_drop"] == ["ALL"], container
+        assert told.get("cap_add", []) == (["NET_BIND_SERVICE"] if container == "proxy" else []), container
         assert told["security_opt"] == ["no-new-privileges:true"], container
     assert re.search(r"^USER rankloop$", DOCKERFILE, re.MULTILINE)
+    for container in OTHERS - {"manage"}:  # their images would begin as root
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", COMPOSE["services"][container]["user"]), container
     mounted = {
         volume.split(":")[0] for told in COMPOSE["services"].values() for volume in told.get("volumes", ())
     }
     assert {name for name in mounted if not name.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_no_container_s_log_grows_for_ever():
+    for container, told in COMPOSE["services"].items():
+        assert {"max-size", "max-file"} <= set(told["logging"]["options"]), container
 
 
 def test_secrets_come_from_files_that_a_script_makes_and_no_password_is_written_down(tmp_path):
