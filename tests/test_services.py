@@ -415,6 +415,45 @@ def test_the_units_commands_and_environment_bring_everything_up(installed, tmp_p
     assert {path.name for path in (tmp_path / "state").iterdir()} <= {"artifacts", "runs", "static"}
 
 
+PREPARE = "from labeling.supervisor import prepare; prepare.PATIENCE = {}; prepare.main(['migrate'])"
+
+
+@pytest.mark.slow
+def test_a_database_that_comes_up_late_is_waited_for(tmp_path):
+    """At boot, say: the unit that migrates is started once, and all others want it."""
+    late = postgres.Postgres(tmp_path, dict(os.environ), durable=False)
+    late.create()
+    waiting = subprocess.Popen(
+        [sys.executable, *SERVICES["migrate"].arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "DATABASE_URL": late.url, "RANKLOOP_STATE": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        assert waiting.stderr is not None
+        lines = iter(waiting.stderr.readline, "")
+        assert next(line for line in lines if "Waiting up to 60 s for the database" in line)
+        late.start()
+        late.create_database()
+        assert waiting.wait(180) == 0
+        with psycopg.connect(late.url) as connection:
+            assert connection.execute("SELECT count(*) FROM labeling_user").fetchone() == (0,)
+    finally:
+        waiting.kill()
+        waiting.wait()
+        late.process.stop()
+        late.forget_sockets()
+
+
+def test_a_database_that_never_comes_up_is_named(tmp_path):
+    given = {"DATABASE_URL": f"postgresql:///none?host={tmp_path}", "RANKLOOP_STATE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE.format(0.1)],
+        cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "The database cannot be used: " in done.stderr
+    assert str(tmp_path) in done.stderr
+
+
 @pytest.mark.django_db(transaction=True)
 def test_without_its_database_the_web_says_that_it_is_not_well(client, monkeypatch):
     from django.db import connection

@@ -224,6 +224,28 @@ def test_a_changed_dump_and_a_newer_release_s_backup_are_refused(project, empty,
     assert tables_of(empty) == 0
 
 
+def test_a_key_that_cannot_be_written_is_found_out_while_the_database_is_empty(project, empty, tmp_path):
+    state = tmp_path / "new"
+    (state / "secret_key.restored").mkdir(parents=True)
+    done = restored(made(tmp_path / "backup"), empty, state)
+    assert done.returncode == 1
+    assert "The backup is not restored: " in done.stderr
+    assert tables_of(empty) == 0
+
+
+def test_where_rows_are_missing_after_the_load_it_is_said_that_the_database_is_loaded(
+    project, empty, tmp_path
+):
+    folder = made(tmp_path / "backup")
+    manifest = json.loads((folder / backup.MANIFEST).read_text())
+    manifest["rows"]["labeling_prompt"] += 1
+    (folder / backup.MANIFEST).write_text(json.dumps(manifest))
+    done = restored(folder, empty, tmp_path / "new")
+    assert done.returncode == 1
+    assert "The database is loaded, but do not use it: labeling_prompt has " in done.stderr
+    assert tables_of(empty) > 0
+
+
 def test_a_backup_never_overwrites_anything(project, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious").write_text("kept")
