@@ -25,7 +25,10 @@ QUERIES = {
 }
 
 
-def of(database: str) -> dict[str, list[tuple[object, ...]]]:
+Catalog = dict[str, list[tuple[object, ...]]]
+
+
+def of(database: str) -> Catalog:
     """Each kind of thing in the database at this address, in the same order everywhere."""
     with psycopg.connect(database) as connection:
         return {
