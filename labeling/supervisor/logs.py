@@ -29,31 +29,30 @@ def size(log: Path) -> int:
 def cut(log: Path) -> int:
     """Move what the log holds to `.log.1`, in place of what was there; how many bytes. Its process writes on.
 
-    Whole blocks are moved: a line may begin in one file and end in the other. Raises OSError, on a full disk
-    say; the log is then as it was.
+    Whole blocks are moved: a line may begin in one file and end in the other. Interrupted anywhere, it loses
+    nothing, though something may be there twice. Raises OSError, on a full disk say.
     """
     unfinished = log.with_suffix(".log.new")
     try:
         with log.open("r+b") as file, unfinished.open("wb") as copy:
             moved = _copy(file, copy)
+            unfinished.replace(log.with_suffix(".log.1"))
             block = os.fstatvfs(file.fileno()).f_bsize
             whole = (moved - 1) // block * block  # the last block cannot be taken out
             if _collapse(file, whole):
-                moved = copy.truncate(whole)
-            else:
-                moved += _copy(file, copy)
-                copy.flush()
-                file.truncate(0)
-        unfinished.replace(log.with_suffix(".log.1"))
+                return copy.truncate(whole)
+            moved += _copy(file, copy)
+            file.truncate(0)
+            return moved
     finally:
         unfinished.unlink(missing_ok=True)
-    return moved
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> int:
     """Copy all that comes after the last byte that was read; how many bytes that was."""
     before = source.tell()
     shutil.copyfileobj(source, target, 1024 * 1024)
+    target.flush()
     return source.tell() - before
 
 
