@@ -26,7 +26,7 @@ restore: installed ## bring a backup back into a new state: make restore FROM=fo
 loop: installed ## one whole round, unattended, on a fresh state; SEED=1, SHUFFLE=1 (adds the control)
 	@$(RUN) -m labeling.demo.loop $(if $(SEED),--seed $(SEED)) $(if $(SHUFFLE),--shuffle)
 
-bench-web: installed ## a web process: seconds to its first answer, memory after 200 pages
+bench-web: installed ## a web process: start under 3 s, memory under 150 MB after 200 pages, or it fails
 	@$(RUN) -m benchmarks.web
 
 bench-queue: installed ## what an annotation costs at 10,000 to 1,000,000 items; OPTIONS="--items 10000 …"

@@ -6,6 +6,7 @@ What was installed is kept as a digest in the environment, so that a second call
 
 torch goes first and alone, by pip: set TORCH_INDEX_URL to take it from an index of its own (PyTorch's
 index of CPU builds spares gigabytes of CUDA libraries). uv installs the rest, four times as fast as pip.
+All of it is byte-compiled, once: services that may not write here would do so again at every start.
 """
 
 import hashlib
@@ -40,7 +41,8 @@ def main(wanted: str) -> None:
     for torch in re.findall(r"^torch==\S+", parts[wanted], re.MULTILINE):
         run([*pip, "--no-deps", *(["--index-url", index] if index else []), torch])
     run([*pip, UV])
-    run([PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON, "-r", listed])
+    uv = [PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON]
+    run([*uv, "--compile-bytecode", "-r", listed])
     for part in list(parts)[: list(parts).index(wanted) + 1]:
         stamp(part).write_text(digest(parts[part]), encoding="ascii")
 

@@ -2,8 +2,9 @@
 
 The real server with everything on, on servers of its own in a temporary folder: started so many times, from
 the command to the first answer; then people sign in and walk through labelers', leads' and operators' pages,
-charts drawn, until each page was asked for often. Memory is what the kernel says of each process: RSS, PSS
-(what processes share counts in parts). Linux only. The last line is JSON.
+charts drawn, the API's description and its longest lists, until each was asked for often. Memory is what the
+kernel says of each process: RSS, PSS (what processes share counts in parts). Linux only. The last line is
+JSON; the exit status is 1 where a goal is missed, or where a process has loaded torch or transformers.
 """
 
 from __future__ import annotations
@@ -32,9 +33,14 @@ if TYPE_CHECKING:
     from labeling.models import DatasetVersion, ModelVersion, Project, Run
 
 PASSWORD = secrets.token_urlsafe(16)
+APPLICATION = "benchmarks.looked_into:application"
 GOAL_SECONDS, GOAL_MEGABYTES = 3.0, 150.0
+UNWANTED = ("torch", "transformers")
+"""What no web process may load."""
 POINTS = 400
 """Steps of the run whose curves are drawn."""
+LONGEST_LIST = 200
+"""Entries in one answer of the API; there are more of each kind."""
 
 
 def main() -> None:
@@ -54,7 +60,8 @@ def main() -> None:
             pages = make_world()
             report = measure(state, stack.environment, pages, options)
     print_table(report)
-    print(json.dumps(report))
+    print(json.dumps(report), flush=True)
+    sys.exit("\n".join(missed(report)) or 0)
 
 
 def measure(
@@ -65,7 +72,8 @@ def measure(
     url = f"http://{ports.HOST}:{port}"
     variables = {**environment, "GRANIAN_HOST": ports.HOST, "GRANIAN_PORT": str(port)}
     service = SERVICES["web"]
-    command = [sys.executable, *service.arguments]
+    words = (word.replace("labeling.wsgi:application", APPLICATION) for word in service.arguments)
+    command = [sys.executable, *words]
     web = Process(
         "web", command, state, environment=service.environment(variables), orphan_signal=signal.SIGTERM
     )
@@ -87,7 +95,7 @@ def measure(
                     done += 1
         processes = [memory(web.pid, "main")]
         for pid in children(web.pid):
-            processes.append(memory(pid, "serving"))
+            processes.append({**memory(pid, "serving"), **loaded(pid, url)})
             processes += [memory(child, "drawing") for child in children(pid)]
     finally:
         web.stop()
@@ -125,6 +133,18 @@ def signed_in(url: str, username: str) -> requests.Session:
     return session
 
 
+def loaded(pid: int, url: str) -> dict[str, bool]:
+    """Which of the unwanted packages the serving process `pid` has loaded: modules, or libraries."""
+    from benchmarks.looked_into import LOADED  # it sets Django up, which only now knows its database
+
+    for _ in range(1000):  # which process answers is the kernel's choice
+        seen = requests.get(url + LOADED, timeout=60).json()
+        if seen["pid"] == pid:
+            maps = Path(f"/proc/{pid}/maps").read_text()
+            return {name: name in seen["modules"] or f"/{name}/" in maps for name in UNWANTED}
+    sys.exit(f"the serving process {pid} never answers")
+
+
 def children(pid: int) -> list[int]:
     threads = Path(f"/proc/{pid}/task").iterdir()
     return [int(word) for thread in threads for word in (thread / "children").read_text().split()]
@@ -135,13 +155,11 @@ def memory(pid: int, role: str) -> dict[str, Any]:
     kilobytes = {
         name: int(value) for name, value in re.findall(r"^(Rss|Pss): +(\d+) kB", rollup, re.MULTILINE)
     }
-    maps = Path(f"/proc/{pid}/maps").read_text()
     return {
         "role": role,
         "rss_mb": round(kilobytes["Rss"] / 1000, 1),
         "pss_mb": round(kilobytes["Pss"] / 1000, 1),
-        "torch": "/torch/" in maps,
-        "chart_library": "vl_convert" in maps,
+        "chart_library": "vl_convert" in Path(f"/proc/{pid}/maps").read_text(),
     }
 
 
@@ -161,13 +179,41 @@ def make_world() -> dict[str, list[str]]:
         user.save()
         if role is not None:
             projects.add_member(project, user, role)
+    fill_lists(project)
     run = make_run(project)
-    home = f"/p/{project.public_id}/"
+    home, api = f"/p/{project.public_id}/", f"/api/projects/{project.public_id}"
+    lists = [
+        f"{api}/{name}?limit={LONGEST_LIST}" for name in ("prompts", "completions", "items", "demonstrations")
+    ]
     return {
-        "labeler": ["/", f"{home}rank/", f"{home}guidelines/", f"{home}demonstrate/"],
-        "lead": ["/", home, f"{home}?live", f"/runs/{run.public_id}/", f"{home}runs/", f"{home}datasets/"],
+        "labeler": [
+            *("/", f"{home}rank/", f"{home}guidelines/", f"{home}demonstrate/", f"{api}/answers?kind=rank"),
+        ],
+        "lead": [
+            *("/", home, f"{home}?live", f"/runs/{run.public_id}/", f"{home}runs/", f"{home}datasets/"),
+            *("/api/docs", "/api/schema", f"/api/runs/{run.public_id}/metrics", *lists),
+        ],
         "operator": ["/admin/", "/admin/labeling/user/", "/admin/labeling/prompt/"],
     }
+
+
+def fill_lists(project: Project) -> None:
+    """More prompts, completions, items and demonstrations than one answer of the API holds."""
+    from labeling.actions.prompts import import_lines
+
+    lines = (
+        json.dumps(
+            {
+                "prompt": f"Say something about {number}. " * 20,
+                "completions": [
+                    {"model": "somebody", "text": f"{word} {number}. " * 60} for word in ("Yes", "No")
+                ],
+                "demonstrations": f"It is {number}. " * 60,
+            }
+        ).encode()
+        for number in range(LONGEST_LIST + 50)
+    )
+    import_lines(project, lines)
 
 
 def make_run(project: Project) -> Run:
@@ -222,6 +268,17 @@ def print_table(report: dict[str, Any]) -> None:
     say(f"\nAfter {report['requests']} requests:")
     for name, value, goal in rows:
         say(f"  {name:<34}{value:>16}   {goal}")
+
+
+def missed(report: dict[str, Any]) -> list[str]:
+    """What is not as it should be, in words."""
+    troubles = []
+    if report["start_s"] > GOAL_SECONDS:
+        troubles.append(f"it starts in {report['start_s']} s: more than {GOAL_SECONDS:.0f} s")
+    if report["largest_rss_mb"] > GOAL_MEGABYTES:
+        troubles.append(f"a process holds {report['largest_rss_mb']} MB: more than {GOAL_MEGABYTES:.0f} MB")
+    serving = [process for process in report["processes"] if process["role"] == "serving"]
+    return troubles + [f"the web loads {name}" for name in UNWANTED if any(one[name] for one in serving)]
 
 
 def say(line: str) -> None:

@@ -1,7 +1,9 @@
 """Reading the environment strictly: a misspelt value stops the start, with the variable's name.
 
 Every variable may be given by a file instead: NAME_FILE=/run/secrets/name holds its value, and white space at
-the file's ends does not count. A variable given both ways is refused, and so is a file that is empty.
+the file's ends does not count. Or by a file of its own name in the folder RANKLOOP_SECRETS, for those whose
+names nobody knows beforehand: the secret of each provider. A variable given in two ways is refused, and so is
+a file that is empty. A variable that is empty is not given.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SECRETS = "RANKLOOP_SECRETS"
+"""Names the folder whose files hold the values of variables, each under its variable's name."""
 
 KEY_FILE = "secret_key"
 """The file in the state folder, and in a backup, that holds the installation's key."""
@@ -62,7 +67,7 @@ def text(name: str, default: str = "") -> str:
 def flag(name: str, default: bool) -> bool:
     """`1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`; anything else is refused."""
     value = _given(name)
-    if value is None or value == "":
+    if value is None:
         return default
     lowered = value.strip().lower()
     if lowered in ("1", "true", "yes", "on"):
@@ -74,7 +79,7 @@ def flag(name: str, default: bool) -> bool:
 
 def integer(name: str, default: int) -> int:
     value = _given(name)
-    if value is None or value == "":
+    if value is None:
         return default
     try:
         return int(value)
@@ -265,18 +270,37 @@ def write_secret(path: Path, secret: str) -> None:
 
 
 def _given(name: str) -> str | None:
-    """The value of a variable, from the environment or from the file that NAME_FILE names."""
-    value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
-    if not path:
-        return value
-    if value is not None:
-        raise BadEnvironment(f"{name} and {name}_FILE are both set: give one of them")
+    """The value of a variable, in whichever way it is given; None if it is not."""
+    value, files = os.environ.get(name), _files(name)
+    if len(ways := [name] * bool(value) + list(files)) > 1:
+        raise BadEnvironment(f"{ways[0]} and {ways[1]} are both set: give one of them")
+    for way, path in files.items():
+        return _content(way, path)
+    return value or None
+
+
+def _files(name: str) -> dict[str, Path]:
+    """The files that hold the value of a variable, by what names them."""
+    files = {}
+    if path := os.environ.get(f"{name}_FILE"):
+        files[f"{name}_FILE"] = Path(path)
+    if folder := os.environ.get(SECRETS):
+        try:
+            found = Path(folder, name) in Path(folder).iterdir()
+        except OSError as error:
+            raise BadEnvironment(f"{SECRETS}={folder}: cannot be read ({error})") from None
+        if found:
+            files[f"{name} in {SECRETS}"] = Path(folder, name)
+    return files
+
+
+def _content(way: str, path: Path) -> str:
     try:
-        content = Path(path).read_text(encoding="utf-8").strip()
+        content = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadEnvironment(f"{name}_FILE={path}: cannot be read ({error})") from None
+        raise BadEnvironment(f"{way}={path}: cannot be read ({error})") from None
     if not content:
-        raise BadEnvironment(f"{name}_FILE={path}: the file is empty")
+        raise BadEnvironment(f"{way}={path}: the file is empty")
     return content
 
 

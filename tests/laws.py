@@ -1,12 +1,23 @@
-"""The queue's laws as SQL: each query finds the rows that break one."""
+"""The database's laws as SQL, whether or not it holds them itself: each query finds the rows that break one.
+
+What SQL cannot say of files and hashes is said by `broken_versions` and `broken_seals`.
+"""
 
 from __future__ import annotations
 
+import datetime
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
-LAWS = {
+from labeling.actions.audit import chain_digest
+from labeling.models import AuditEvent
+from training.contracts import ContractError, verify_manifest
+
+QUEUE = {
     "no more answers in slots than the item ever had room for": """
         SELECT item.id FROM labeling_item item JOIN labeling_slot slot ON slot.item_id = item.id
         GROUP BY item.id, item.overlap, item.state
@@ -26,23 +37,117 @@ LAWS = {
         WHERE (slot.state = 'held') <> ((SELECT count(*) FROM labeling_assignment held
             WHERE held.slot_id = slot.id AND held.state IN ('reserved', 'open')) = 1)""",
     "nobody answers an item twice": """
-        SELECT item_id FROM labeling_ranking GROUP BY item_id, labeler_id HAVING count(*) > 1""",
+        SELECT item_id FROM (SELECT item_id, labeler_id FROM labeling_ranking UNION ALL
+            SELECT item_id, labeler_id FROM labeling_demonstration WHERE item_id IS NOT NULL) AS answer
+        GROUP BY item_id, labeler_id HAVING count(*) > 1""",
     "an answer's assignment is answered, and the other way round": """
         SELECT held.id FROM labeling_assignment held
         LEFT JOIN labeling_ranking ranking ON ranking.assignment_id = held.id
         LEFT JOIN labeling_demonstration demonstration ON demonstration.assignment_id = held.id
         WHERE (held.state = 'answered') <> (num_nonnulls(ranking.id, demonstration.id) = 1)""",
     "no extra waits while a slot of its item is open": """
-        SELECT ranking.id FROM labeling_ranking ranking
-        JOIN labeling_slot slot ON slot.item_id = ranking.item_id AND slot.state = 'open'
-        WHERE ranking.slot_id IS NULL""",
+        SELECT answer.id FROM (SELECT id, item_id, slot_id FROM labeling_ranking UNION ALL
+            SELECT id, item_id, slot_id FROM labeling_demonstration) AS answer
+        JOIN labeling_slot slot ON slot.item_id = answer.item_id AND slot.state = 'open'
+        WHERE answer.slot_id IS NULL""",
     "no slot of a retired item is open": """
         SELECT slot.id FROM labeling_slot slot JOIN labeling_item item ON item.id = slot.item_id
         WHERE item.state = 'retired' AND slot.state = 'open'""",
     "one open and one reserved assignment at most": """
         SELECT labeler_id FROM labeling_assignment WHERE state IN ('reserved', 'open')
         GROUP BY labeler_id, project_id, kind, state HAVING count(*) > 1""",
+    "an item to rank has its K completions at positions 0 to K-1, one to demonstrate has none": """
+        SELECT item.id FROM labeling_item item
+        LEFT JOIN labeling_itemcompletion part ON part.item_id = item.id GROUP BY item.id, item.k
+        HAVING count(part.id) <> item.k OR min(part.position) <> 0 OR max(part.position) <> item.k - 1""",
 }
+ANSWERS = {
+    f"the revisions of a {kind} are numbered 1, 2, 3 …, each based on the one before": f"""
+        SELECT answer.id FROM labeling_{kind} answer
+        LEFT JOIN labeling_{kind}revision revision ON revision.{kind}_id = answer.id GROUP BY answer.id
+        HAVING count(revision.id) = 0 OR max(revision.number) <> count(*) OR min(revision.number) <> 1
+            OR bool_or(revision.base <> revision.number - 1)"""
+    for kind in ("ranking", "demonstration")
+}
+VERSIONS = {
+    "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """
+        SELECT version.id FROM labeling_datasetversion version
+        LEFT JOIN labeling_datasetrow row ON row.version_id = version.id
+        WHERE version.state = 'complete' GROUP BY version.id
+        HAVING count(row.id) = 0 OR min(row.ordinal) <> 0 OR max(row.ordinal) <> count(*) - 1
+            OR count(*) <> (counts ->> CASE kind WHEN 'comparisons' THEN 'rankings' ELSE 'rows' END)::int""",
+    "a version's rows are of its kind and its project": """
+        SELECT version.id FROM labeling_datasetversion version
+        JOIN labeling_datasetrow row ON row.version_id = version.id
+        LEFT JOIN labeling_rankingrevision ranked ON ranked.id = row.ranking_id
+        LEFT JOIN labeling_ranking ranking ON ranking.id = ranked.ranking_id
+        LEFT JOIN labeling_demonstrationrevision written ON written.id = row.demonstration_id
+        LEFT JOIN labeling_demonstration demonstration ON demonstration.id = written.demonstration_id
+        LEFT JOIN labeling_prompt prompt ON prompt.id = row.prompt_id
+        WHERE version.project_id IS DISTINCT FROM CASE version.kind
+            WHEN 'comparisons' THEN ranking.project_id WHEN 'sft' THEN demonstration.project_id
+            ELSE prompt.project_id END""",
+}
+RUNS = {
+    "a run is leased exactly while it runs": """
+        SELECT id FROM labeling_run WHERE (state = 'running') <> (num_nonnulls(owner, lease_until) = 2)
+            OR num_nonnulls(owner, lease_until) = 1""",
+    "what runs or is completed was claimed, and no attempt failed more than once": """
+        SELECT id FROM labeling_run WHERE failures > attempt OR failures > max_attempts
+            OR (state IN ('running', 'completed') AND (attempt = 0 OR started_at IS NULL))""",
+    "a run that is over says when, and one that is not does not": """
+        SELECT id FROM labeling_run
+        WHERE (state IN ('completed', 'failed', 'stopped')) <> (finished_at IS NOT NULL)""",
+}
+ROUNDS = {
+    "at most one round of a project is open": """
+        SELECT project_id FROM labeling_round WHERE state IN ('running', 'held')
+        GROUP BY project_id HAVING count(*) > 1""",
+    "a round that is over says when, and one that is not does not": """
+        SELECT id FROM labeling_round WHERE (state IN ('running', 'held')) <> (finished_at IS NULL)""",
+    "a round and a stage have one run": """
+        SELECT round_id FROM labeling_run WHERE round_id IS NOT NULL AND stage <> 'evaluate'
+        GROUP BY round_id, stage HAVING count(*) > 1""",
+    "a completed round has done all its steps": """
+        SELECT round.id FROM labeling_round round JOIN labeling_roundstep step ON step.round_id = round.id
+        WHERE round.state = 'completed' AND step.state <> 'done'""",
+}
+LINEAGE = {
+    "a trained model is what its completed run has written": """
+        SELECT model.id FROM labeling_modelversion model LEFT JOIN labeling_run run ON run.id = model.run_id
+        WHERE model.kind <> 'outside' AND (run.state, run.artifact, run.project_id,
+            CASE run.stage WHEN 'ppo' THEN 'policy' ELSE run.stage END)
+            IS DISTINCT FROM ('completed', model.artifact, model.project_id, model.kind)""",
+    "a completed run that trains has a model": """
+        SELECT run.id FROM labeling_run run LEFT JOIN labeling_modelversion model ON model.run_id = run.id
+        WHERE run.state = 'completed' AND run.stage IN ('sft', 'reward', 'ppo') AND model.id IS NULL""",
+    "a run reads complete versions and published models of its project, and at least one thing": """
+        SELECT run.id FROM labeling_run run LEFT JOIN labeling_runinput given ON given.run_id = run.id
+        LEFT JOIN labeling_datasetversion version ON version.id = given.dataset_id
+        LEFT JOIN labeling_modelversion model ON model.id = given.model_id
+        WHERE coalesce(version.project_id, model.project_id) IS DISTINCT FROM run.project_id
+            OR version.state = 'incomplete'""",
+    "what a run sampled, its policy has written, and the run generates": """
+        SELECT origin.id FROM labeling_completionorigin origin
+        JOIN labeling_run run ON run.id = origin.run_id
+        LEFT JOIN labeling_runinput given ON given.run_id = run.id AND given.name = 'policy'
+        WHERE (run.stage, run.state, given.model_id)
+            IS DISTINCT FROM ('generate', 'completed', origin.model_id)""",
+    "each completion of a generated item was written by the item's model": """
+        SELECT item.id FROM labeling_item item JOIN labeling_itemcompletion part ON part.item_id = item.id
+        LEFT JOIN labeling_completionorigin origin
+            ON origin.completion_id = part.completion_id AND origin.model_id = item.model_id
+        WHERE item.origin = 'generated' AND (origin.id IS NULL OR item.round_id IS NULL)""",
+}
+AUDIT = {
+    "each seal begins where the one before it ended, and names its digest": """
+        SELECT id FROM (SELECT *, lag(last_event, 1, 0) OVER links AS ended,
+                lag(digest, 1, '') OVER links AS before FROM labeling_auditseal
+                WINDOW links AS (ORDER BY last_event)) AS seal
+        WHERE previous <> before OR first_event <= ended OR last_event < first_event
+            OR first_event <> (SELECT min(event.id) FROM labeling_auditevent event WHERE event.id > ended)""",
+}
+LAWS = {**QUEUE, **ANSWERS, **VERSIONS, **RUNS, **ROUNDS, **LINEAGE, **AUDIT}
 
 
 def broken(database: Any = connection) -> dict[str, list[int]]:
@@ -55,3 +160,50 @@ def broken(database: Any = connection) -> dict[str, list[int]]:
             if rows:
                 found[law] = rows
     return found
+
+
+def broken_versions(database: Any, artifacts: Path) -> dict[int, str]:
+    """Complete versions whose file is not what its row says, and what is wrong with it."""
+    found: dict[int, str] = {}
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, kind, digest, artifact, (counts ->> 'rows')::int FROM labeling_datasetversion"
+            " WHERE state = 'complete'"
+        )
+        for version, kind, digest, artifact, rows in cursor.fetchall():
+            folder = artifacts / artifact[:2] / artifact
+            try:
+                whole = verify_manifest(folder) == artifact
+                content = (folder / f"{kind}.jsonl").read_bytes()
+            except (OSError, ContractError) as error:
+                found[version] = str(error)
+                continue
+            if not whole or hashlib.sha256(content).hexdigest() != digest or content.count(b"\n") != rows:
+                found[version] = "its file is not the one that was frozen"
+    return found
+
+
+def broken_seals(database: Any) -> list[int]:
+    """Seals whose digest does not follow from the one before and their events."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT id, first_event, last_event, previous, digest FROM labeling_auditseal")
+        return [
+            seal
+            for seal, first, last, previous, digest in cursor.fetchall()
+            if chain_digest(previous, _events(database, first, last)) != digest
+        ]
+
+
+def _events(database: Any, first: int, last: int) -> list[AuditEvent]:
+    fields = ("id", "project_id", "actor_id", "verb", "subject", "data", "created_at")
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(fields)} FROM labeling_auditevent WHERE id BETWEEN %s AND %s ORDER BY id",
+            [first, last],
+        )
+        events = [AuditEvent(**dict(zip(fields, row, strict=True))) for row in cursor.fetchall()]
+    for event in events:
+        if isinstance(event.data, str):  # Django's cursor leaves JSON as it is
+            event.data = json.loads(event.data)
+        event.created_at = event.created_at.astimezone(datetime.UTC)
+    return events

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labeling.actions import demonstrations, items, queue, rankings
+from labeling.actions import artifacts, datasets, demonstrations, items, loop, queue, rankings, runs
 from labeling.actions.text import body_digest, text_digest
 from labeling.models import (
     Demonstration,
@@ -16,9 +17,14 @@ from labeling.models import (
     Membership,
     Project,
     Prompt,
+    Run,
     User,
 )
 from tests import build
+from training.contracts import GeneratedRow, PromptRow, RunResult, read_rows, row_bytes, write_manifest
+
+GOOD = {"accuracy": 0.75, "accuracy_low": 0.70, "agreement": 0.72, "pairs": 60, "agreement_pairs": 30}
+"""What a reward run reports where its gate is to let it pass."""
 
 
 def project(slug: str = "strings", **policy: Any) -> Project:
@@ -78,3 +84,57 @@ def demonstrate(by: Membership, text: str) -> Any:
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def publish(run: Run, figures: dict[str, Any] | None = None) -> None:
+    """A worker executes the run: its outputs are a small file, or texts for each prompt."""
+    claim = runs.claim(run.pk)
+    assert claim is not None
+    with artifacts.staging() as folder:
+        content = folder / "outputs"
+        content.mkdir()
+        (content / "weights").write_bytes(run.public_id.encode())
+        if run.stage == "generate":
+            (content / "completions.jsonl").write_bytes(b"".join(map(row_bytes, samples(run))))
+        write_manifest(content)
+        digest = artifacts.keep(content)
+    runs.publish(claim, RunResult(run.stage, figures or {}, digest), digest)
+
+
+def samples(run: Run) -> Iterator[GeneratedRow]:
+    """Three texts for each prompt but the first, whose three are one."""
+    prompts = list(read_rows(datasets.file(run.inputs.get(name="prompts.jsonl").dataset), PromptRow))
+    for place, prompt in enumerate(prompts):
+        for number in range(3):
+            text = f"{run.seed} says {number if place else 0}"
+            yield GeneratedRow(prompt.prompt, number, text, 1.0, 1.0, run.seed, 3, "eos", -1.0)
+
+
+def walk(report: dict[str, Any] | None = None) -> None:
+    """Tick and execute until nothing waits any more."""
+    loop.tick()
+    while run := Run.objects.filter(state="waiting").order_by("pk").first():
+        publish(run, report if run.stage == "reward" else None)
+        loop.tick()
+
+
+def after_two_rounds(labeler: str = "ann") -> Project:
+    """A project with two rounds behind it: what was ranked and revised between them, and fresh items."""
+    made = project(
+        bootstrap=True,
+        enabled=True,
+        rankings_per_round=4,
+        items_per_round=8,
+        valid_share=0.25,
+        completions_per_item=3,
+    )
+    imported(made, 10)
+    imported(made, 5, split="valid")
+    walk()
+    person = build.member(made, labeler)
+    ranking = rank(person, 4)[0]
+    rankings.revise(ranking, {**build.answer(ranking.assignment), "base": 1}, build.key())
+    for text in ("the sea", "the land"):
+        demonstrate(person, text)
+    walk(GOOD)
+    return made

@@ -40,6 +40,32 @@ def test_a_value_given_in_two_ways_is_refused(monkeypatch, tmp_path):
         environment.database("postgresql://app:two@server/rankloop")
 
 
+def test_a_folder_holds_the_values_of_the_variables_that_its_files_are_named_like(monkeypatch, tmp_path):
+    folder = tmp_path / "secrets"
+    monkeypatch.setenv("RANKLOOP_SECRETS", str(folder))
+    with pytest.raises(BadEnvironment, match=r"RANKLOOP_SECRETS=.*cannot be read"):
+        environment.text("RANKLOOP_EMAIL_URL")
+    folder.mkdir()
+    assert environment.text("RANKLOOP_EMAIL_URL", "none") == "none"
+    (folder / "RANKLOOP_EMAIL_URL").write_text("smtps://me:secret@mail.example.org\n")
+    assert environment.text("RANKLOOP_EMAIL_URL") == "smtps://me:secret@mail.example.org"
+    monkeypatch.setenv("RANKLOOP_EMAIL_URL", "smtp://mail.example.org")
+    with pytest.raises(BadEnvironment, match="RANKLOOP_EMAIL_URL in RANKLOOP_SECRETS are both set"):
+        environment.text("RANKLOOP_EMAIL_URL")
+
+
+def test_an_empty_variable_is_not_given(monkeypatch, tmp_path):
+    for name in ("X", "X_FILE", "RANKLOOP_SECRETS", "RANKLOOP_SECRET_KEY"):
+        monkeypatch.setenv(name, "")
+    assert environment.text("X", "default") == "default"
+    assert environment.words("X", "a,b") == ["a", "b"]
+    assert environment.flag("X", True) is True
+    assert environment.integer("X", 7) == 7
+    assert environment.providers("X") == []
+    assert environment.email("X") == {}
+    assert len(environment.secret_key(tmp_path)) >= 50
+
+
 def test_a_short_secret_key_in_a_file_is_refused_too(monkeypatch, tmp_path):
     (tmp_path / "key").write_text("short")
     monkeypatch.setenv("RANKLOOP_SECRET_KEY_FILE", str(tmp_path / "key"))

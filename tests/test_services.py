@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import socket
@@ -69,6 +71,71 @@ def test_every_container_is_told_what_its_service_needs_and_nothing_that_nobody_
             assert f'"{name.removesuffix("_FILE")}"' in source or "_PASSWORD" in name, f"nobody reads {name}"
 
 
+LEFT_OUT = {
+    "compose.yaml": {
+        "RANKLOOP_EMAIL_URL": "holds a password: a file in secrets/more",
+        "RANKLOOP_OIDC_SECRET_LAB": "holds a secret, and is named by its provider: a file in secrets/more",
+        "RANKLOOP_ARTIFACTS": "is a volume's place below RANKLOOP_STATE",
+    },
+    "environment.example": {},
+    "both": {
+        "RANKLOOP_DEBUG": "is for developers",
+        "RANKLOOP_COOKIE": "is for several installations under one name, which the supervisor sees to",
+        "RANKLOOP_TICK_SECONDS": "is for tests: nothing waits for a tick but a lost message",
+        "RANKLOOP_RUN_LEASE": "is for tests",
+    },
+}
+
+
+def variables_read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Every variable that the settings ask for, those of a provider and a mail server included."""
+    asked = set()
+    given = environment._given
+
+    def noted(name: str) -> str | None:
+        asked.add(name)
+        return given(name)
+
+    provider = {"id": "lab", "name": "Lab", "server_url": "https://id.example.org", "client_id": "us"}
+    monkeypatch.setenv("RANKLOOP_OIDC", json.dumps([provider]))
+    monkeypatch.setenv("RANKLOOP_OIDC_SECRET_LAB", "secret")
+    monkeypatch.setenv("RANKLOOP_EMAIL_URL", "smtp://mail.example.org")
+    monkeypatch.setenv("RANKLOOP_EMAIL_FROM", "rankloop@example.org")
+    monkeypatch.setenv("REDIS_URL", "redis://server/0")
+    monkeypatch.setattr(environment, "_given", noted)
+    runpy.run_path(str(ROOT / "labeling" / "settings.py"))
+    return asked
+
+
+def test_every_variable_that_is_read_reaches_the_containers_and_stands_in_the_units_example(monkeypatch):
+    example = (UNITS / "environment.example").read_text(encoding="utf-8")
+    told = {
+        "compose.yaml": set(COMPOSE["services"]["worker-control"]["environment"]),
+        "environment.example": set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)),
+    }
+    read = variables_read(monkeypatch)
+    for where, names in told.items():
+        left_out = {**LEFT_OUT[where], **LEFT_OUT["both"]}
+        plain = {name.removesuffix("_FILE") for name in names}
+        assert read - plain == set(left_out), where
+
+
+def test_what_the_compose_file_asks_for_stands_in_the_example_beside_it_and_an_empty_value_will_do():
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(\w+)", text))
+    filled = env_file(DOCKER / ".env.example")
+    assert asked == set(filled)
+    with_default = set(re.findall(r"\$\{(\w+):-", text))
+    assert asked - with_default == {"RANKLOOP_HOST", "RANKLOOP_TLS"}
+
+
+def test_all_containers_of_ours_see_the_folder_of_more_secrets():
+    for container in (*OWN, "manage"):
+        told = COMPOSE["services"][container]
+        place = told["environment"]["RANKLOOP_SECRETS"]
+        assert f"./secrets/more:{place}:ro" in told["volumes"], container
+
+
 def test_the_web_s_port_is_one_number_everywhere_and_only_the_proxy_is_open_to_the_world():
     port = SERVICES["web"].defaults["GRANIAN_PORT"]
     assert COMPOSE["services"]["web"]["environment"]["GRANIAN_PORT"] == port
@@ -81,33 +148,46 @@ def test_the_web_s_port_is_one_number_everywhere_and_only_the_proxy_is_open_to_t
     assert [n for n, told in COMPOSE["services"].items() if "outside" in told["networks"]] == ["proxy", "web"]
 
 
-def test_our_containers_can_write_nowhere_but_in_their_volumes_and_gain_no_privilege():
-    for container in (*OWN, "manage"):
-        told = COMPOSE["services"][container]
+def test_containers_write_nowhere_but_in_their_volumes_have_no_privilege_and_are_nobody_s_root():
+    for container, told in COMPOSE["services"].items():
         assert told["read_only"] is True, container
         assert told["cap_drop"] == ["ALL"], container
+        assert told.get("cap_add", []) == (["NET_BIND_SERVICE"] if container == "proxy" else []), container
         assert told["security_opt"] == ["no-new-privileges:true"], container
     assert re.search(r"^USER rankloop$", DOCKERFILE, re.MULTILINE)
+    for container in OTHERS - {"manage"}:  # their images would begin as root
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", COMPOSE["services"][container]["user"]), container
     mounted = {
         volume.split(":")[0] for told in COMPOSE["services"].values() for volume in told.get("volumes", ())
     }
     assert {name for name in mounted if not name.startswith(".")} == set(COMPOSE["volumes"])
 
 
+def test_no_container_s_log_grows_for_ever():
+    for container, told in COMPOSE["services"].items():
+        assert {"max-size", "max-file"} <= set(told["logging"]["options"]), container
+
+
 def test_secrets_come_from_files_that_a_script_makes_and_no_password_is_written_down(tmp_path):
     made = tmp_path / "docker"
     made.mkdir()
     shutil.copy(DOCKER / "make-secrets.sh", made)
+
+    def secrets() -> dict[str, str]:
+        files = (path for path in (made / "secrets").iterdir() if path.is_file())
+        return {path.name: path.read_text().strip() for path in files}
+
     for _ in range(2):
         subprocess.run(["sh", made / "make-secrets.sh"], check=True, capture_output=True)
-        found = {path.name: path.read_text().strip() for path in (made / "secrets").iterdir()}
+        found = secrets()
         assert {name: f"./secrets/{name}" for name in found} == {
             name: told["file"] for name, told in COMPOSE["secrets"].items()
         }
         assert all(len(secret) == 64 for secret in found.values())
     assert (made / "secrets").stat().st_mode & 0o777 == 0o700
-    again = {path.name: path.read_text().strip() for path in (made / "secrets").iterdir()}
-    assert again == found
+    assert secrets() == found
+    # The containers' user is a stranger in the folder for more: it must be able to look into it.
+    assert (made / "secrets" / "more").stat().st_mode & 0o777 == 0o755
     text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
     assert not re.search(r"PASSWORD: |SECRET_KEY: |://[^@\s]*:[^@\s]*@", text)
     filled = env_file(DOCKER / ".env.example")
@@ -144,6 +224,14 @@ def test_each_image_runs_its_service_and_the_web_s_holds_no_torch():
     assert not re.search(r"^(torch|transformers|accelerate|peft|pytest)\b", web, re.MULTILINE)
 
 
+def test_what_an_installation_runs_is_compiled_when_it_is_installed():
+    """The images' root is read-only, and under systemd /opt is: nothing could be compiled later."""
+    compiled = "python -m compileall -q labeling training"
+    assert "--compile-bytecode" in (ROOT / "install.py").read_text(encoding="utf-8")
+    assert f"\nRUN {compiled}\n" in stages()["base"]
+    assert f".venv/bin/{compiled}" in (DOCKER / "README.md").read_text(encoding="utf-8")
+
+
 def test_what_the_images_are_made_of_gets_past_the_ignore_file():
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
@@ -168,13 +256,13 @@ def test_the_readme_s_way_to_name_receivers_tells_who_shows_and_who_sends(monkey
 
 
 def compose_program() -> list[str] | None:
+    """Compose 2; the one before knew neither profiles nor half of what the file says."""
     for command in (["docker", "compose"], ["docker-compose"]):
-        program = shutil.which(command[0])
-        if (
-            program
-            and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
-        ):
-            return command
+        if shutil.which(command[0]):
+            asked = [*command, "version", "--short"]
+            said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+            if re.match(r"v?[2-9]", said):
+                return command
     return None
 
 
@@ -182,7 +270,8 @@ def test_docker_compose_itself_finds_the_file_valid_and_wants_a_host():
     program = compose_program()
     if program is None:
         pytest.skip("no `docker compose` here: that Compose itself accepts the file is not checked")
-    command = [*program, "--project-directory", DOCKER, "-f", DOCKER / "compose.yaml", "--profile", "gpu"]
+    command = [*program, "--project-directory", DOCKER, "-f", DOCKER / "compose.yaml"]
+    command += ["--profile", "gpu", "--profile", "manage"]
 
     def config(**variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -268,7 +357,7 @@ def command_of(name: str) -> list[str]:
 
 
 @contextmanager
-def started(names: list[str], environment: dict[str, str], logs: Path) -> Iterator[Callable[[str], str]]:
+def started(names: list[str], variables: dict[str, str], logs: Path) -> Iterator[Callable[[str], str]]:
     """The units' processes, as systemd would start them; gives what each has written."""
     running: list[subprocess.Popen[Any]] = []
     try:
@@ -276,7 +365,7 @@ def started(names: list[str], environment: dict[str, str], logs: Path) -> Iterat
             with (logs / name).open("wb") as log:
                 running.append(
                     subprocess.Popen(
-                        command_of(name), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+                        command_of(name), cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT
                     )
                 )
         yield lambda name: (logs / name).read_text(encoding="utf-8")
@@ -340,6 +429,45 @@ def test_the_units_commands_and_environment_bring_everything_up(installed, tmp_p
         # Beat sends a tick, and the control worker takes it up.
         wait_for(lambda: "Task labeling.tasks.tick" in said("worker-control"))
     assert {path.name for path in (tmp_path / "state").iterdir()} <= {"artifacts", "runs", "static"}
+
+
+PREPARE = "from labeling.supervisor import prepare; prepare.PATIENCE = {}; prepare.main(['migrate'])"
+
+
+@pytest.mark.slow
+def test_a_database_that_comes_up_late_is_waited_for(tmp_path):
+    """At boot, say: the unit that migrates is started once, and all others want it."""
+    late = postgres.Postgres(tmp_path, dict(os.environ), durable=False)
+    late.create()
+    waiting = subprocess.Popen(
+        [sys.executable, *SERVICES["migrate"].arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "DATABASE_URL": late.url, "RANKLOOP_STATE": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        assert waiting.stderr is not None
+        lines = iter(waiting.stderr.readline, "")
+        assert next(line for line in lines if "Waiting up to 60 s for the database" in line)
+        late.start()
+        late.create_database()
+        assert waiting.wait(180) == 0
+        with psycopg.connect(late.url) as connection:
+            assert connection.execute("SELECT count(*) FROM labeling_user").fetchone() == (0,)
+    finally:
+        waiting.kill()
+        waiting.wait()
+        late.process.stop()
+        late.forget_sockets()
+
+
+def test_a_database_that_never_comes_up_is_named(tmp_path):
+    given = {"DATABASE_URL": f"postgresql:///none?host={tmp_path}", "RANKLOOP_STATE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE.format(0.1)],
+        cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "The database cannot be used: " in done.stderr
+    assert str(tmp_path) in done.stderr
 
 
 @pytest.mark.django_db(transaction=True)

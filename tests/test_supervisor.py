@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from labeling.supervisor import AlreadyRunning, Stack, StackError, ports
+from labeling.supervisor import AlreadyRunning, Stack, StackError, logs, ports, processes
 from labeling.supervisor.processes import Process, end_leftovers
 
 OWN = ("DATABASE_URL", "REDIS_URL")
@@ -302,6 +302,62 @@ def test_stopping_a_child_ends_its_own_children_too(tmp_path: Path) -> None:
     parent, child = process.pid, int(process.output())
     process.stop()
     wait_for(lambda: gone(parent) and gone(child))
+
+
+CHATTY = "import os\nfor n in range({lines}): os.write(1, b'line %d\\n' % n)\nimport time; time.sleep({rest})"
+
+
+def chatty(tmp_path: Path, lines: int, rest: int = 0) -> Process:
+    """A child that writes its lines as fast as it can."""
+    command = [sys.executable, "-c", CHATTY.format(lines=lines, rest=rest)]
+    return Process("chatty", command, tmp_path, environment=os.environ)
+
+
+def collapses(folder: Path) -> bool:
+    with (folder / "probe").open("w+b") as file:
+        file.write(bytes(1024 * 1024))
+        file.flush()
+        return logs._collapse(file, 512 * 1024)
+
+
+def test_a_log_that_is_cut_while_its_process_writes_loses_no_byte(tmp_path: Path) -> None:
+    if not collapses(tmp_path):
+        pytest.skip("this file system cannot take a range out of a file: a line may be lost at a cut")
+    process = chatty(tmp_path, 200_000)
+    process.start()
+    parts = []
+    while process.running():
+        if logs.size(process.log) > 20_000:
+            logs.cut(process.log)
+            parts.append((tmp_path / "logs" / "chatty.log.1").read_bytes())
+    written = b"".join(parts) + process.log.read_bytes()
+    assert len(parts) > 3
+    assert written.split(b"\n") == [*(b"line %d" % n for n in range(200_000)), b""]
+    process.stop()
+
+
+@pytest.mark.parametrize("can_collapse", [True, False])
+def test_a_running_process_s_log_is_kept_short_and_its_last_words_are_still_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_collapse: bool
+) -> None:
+    monkeypatch.setattr(processes, "MAX_LOG_BYTES", 50_000)
+    if not can_collapse:
+        monkeypatch.setattr(logs, "_collapse", lambda file, length: False)
+    process = chatty(tmp_path, 20_000, rest=1000)
+    process.start()
+    wait_for(lambda: "line 19999" in process.output())
+    assert logs.size(process.log) > 200_000
+    assert process.tend() is None
+    assert logs.size(process.log) <= 50_000
+    kept = (tmp_path / "logs" / "chatty.log.1").read_bytes() + process.log.read_bytes()
+    assert kept == b"".join(b"line %d\n" % n for n in range(20_000))
+    assert process.tend() is None
+    assert sorted(path.name for path in process.log.parent.iterdir()) == ["chatty.log", "chatty.log.1"]
+    process.stop()
+    process.command = [sys.executable, "-c", "print('again')"]
+    process.start()
+    wait_for(lambda: process.output() == "again\n")
+    process.stop()
 
 
 def test_a_child_that_outlived_its_supervisor_is_ended_by_the_next_start(tmp_path: Path) -> None:

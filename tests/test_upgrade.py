@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from labeling.services import ROOT
 from labeling.supervisor import Stack, StackError, programs, upgrade
 from labeling.supervisor.postgres import VERSION, Postgres
+from tests import catalog, laws
+from tests.catalog import Catalog
 
 OLD = "16"
 
@@ -22,34 +27,52 @@ def environment() -> dict[str, str]:
     }
 
 
-def old_cluster(state: Path) -> Path:
-    """A cluster of the old version with something in it; its data folder."""
+PROMPTS = 40
+FILL = f"""
+import json
+from labeling.actions import projects, prompts
+texts = [{{"model": "somebody", "text": text}} for text in ("yes", "no")]
+lines = [json.dumps({{"prompt": str(n), "completions": texts}}).encode() for n in range({PROMPTS})]
+prompts.import_lines(projects.create_project("old", "Of an older release"), lines)
+"""
+REFUSED = {
+    "UPDATE labeling_auditevent SET subject = 'another'": "append-only",
+    "DELETE FROM labeling_itemcompletion WHERE position = 0": "completions at positions",
+}
+
+
+def old_cluster(state: Path) -> tuple[Path, Catalog]:
+    """A cluster of the old version with our tables, and something in them; its data folder, its catalog."""
     state.mkdir()
     old = Postgres(state, environment(), durable=False, major=OLD)
     # As releases with that version made them: it had no locales of its own yet.
     old._run("initdb", "-D", old.data, "--auth-local=trust", "-U", "rankloop", "-E", "UTF8", "--locale=C")
+    variables = {**environment(), "DATABASE_URL": old.url, "RANKLOOP_STATE": str(state)}
     try:
         old.start()
         old.create_database()
-        with psycopg.connect(old.url) as connection:
-            connection.execute(
-                "CREATE TABLE kept AS SELECT n, 'text ' || n AS t FROM generate_series(1, 5000) n"
-            )
-            connection.execute("CREATE INDEX ON kept (t)")
+        for command in (["-m", "labeling.supervisor.prepare", "migrate"], ["manage.py", "shell", "-c", FILL]):
+            subprocess.run([sys.executable, *command], cwd=ROOT, env=variables, check=True)
+        return old.data, catalog.of(old.url)
     finally:
         old.process.stop()
-    return old.data
 
 
-def start(state: Path) -> tuple[list[str], tuple[object, ...] | None, str]:
-    """Start the servers; what was said, what is in the table, and the server's version."""
+def start(state: Path) -> tuple[list[str], Catalog, str]:
+    """Start the servers and look at rows and laws; what was said, the catalog, and the server's version."""
     said: list[str] = []
     servers = Stack(state, durable=False, environment=environment(), say=said.append)
     with servers as stack, psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
-        counted = connection.execute("SELECT count(*), max(t) FROM kept").fetchone()
+        counted = connection.execute("SELECT count(*) FROM labeling_item WHERE state = 'open'").fetchone()
+        assert counted == (PROMPTS,)
+        assert laws.broken(connection) == {}
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for change, refusal in REFUSED.items():
+            with pytest.raises(psycopg.errors.IntegrityError, match=refusal), connection.transaction():
+                connection.execute(change)
         row = connection.execute("SHOW server_version").fetchone()
-    assert row is not None
-    return said, counted, row[0].partition(".")[0]
+        assert row is not None
+        return said, catalog.of(stack.environment["DATABASE_URL"]), row[0].partition(".")[0]
 
 
 @pytest.fixture
@@ -62,13 +85,13 @@ def installed() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_an_old_cluster_is_dumped_and_restored_at_the_start_and_kept(tmp_path):
-    data = old_cluster(tmp_path / "state")
-    said, counted, version = start(tmp_path / "state")
-    assert (counted, version) == ((5000, "text 999"), VERSION)
+    data, before = old_cluster(tmp_path / "state")
+    said, after, version = start(tmp_path / "state")
+    assert (after, version) == (before, VERSION)
     assert any(f"from PostgreSQL {OLD} to {VERSION}" in line for line in said)
     assert (data.with_name(f"data.{OLD}") / "PG_VERSION").read_text().strip() == OLD
-    said, counted, version = start(tmp_path / "state")
-    assert (counted, version) == ((5000, "text 999"), VERSION)
+    said, after, version = start(tmp_path / "state")
+    assert (after, version) == (before, VERSION)
     assert not any("Upgrading" in line for line in said)
     left = sorted(path.name for path in data.parent.iterdir())
     assert left == ["data", f"data.{OLD}", "socket"]
@@ -76,16 +99,16 @@ def test_an_old_cluster_is_dumped_and_restored_at_the_start_and_kept(tmp_path):
 
 @pytest.mark.usefixtures("installed")
 def test_an_upgrade_that_was_cut_off_goes_on_or_starts_over(tmp_path):
-    data = old_cluster(tmp_path / "state")
+    data, before = old_cluster(tmp_path / "state")
     # Cut off while it restored: half a new cluster and half a dump lie about.
     for name in ("data.new", "data.upgraded"):
         data.with_name(name).mkdir()
         (data.with_name(name) / "PG_VERSION").write_text(VERSION)
     data.with_name("upgrade.dump").write_bytes(b"half")
-    assert start(tmp_path / "state")[1:] == ((5000, "text 999"), VERSION)
+    assert start(tmp_path / "state")[1:] == (before, VERSION)
     # Cut off between the two last renames.
     data.replace(data.with_name("data.upgraded"))
-    assert start(tmp_path / "state")[1:] == ((5000, "text 999"), VERSION)
+    assert start(tmp_path / "state")[1:] == (before, VERSION)
 
 
 def test_where_the_old_programs_are_missing_the_two_commands_are_named(tmp_path):

@@ -54,9 +54,13 @@ def no_room() -> str:
 
 
 def _rooms() -> list[Room]:
-    """State and artifacts; one of them where both are on one file system."""
+    """Wherever we write, each file system once; a database of somebody else's is theirs to watch.
+
+    The embedded database may have moved out of the state folder (supervisor/postgres.py leaves a link).
+    """
+    state = Path(settings.STATE)
     found: dict[int, Room] = {}
-    for wanted in (Path(settings.STATE), Path(settings.ARTIFACTS)):
+    for wanted in (state, Path(settings.ARTIFACTS), Path(settings.RUNS), state / "postgres"):
         place = next(path for path in (wanted, *wanted.parents) if path.exists())
         usage = shutil.disk_usage(place)
         found.setdefault(place.stat().st_dev, Room(wanted, usage.total, usage.free))

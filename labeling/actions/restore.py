@@ -24,9 +24,9 @@ OTHER_KEY = (
 def restore(folder: Path, say: Say) -> tuple[Backup, list[str]]:
     """Restore the backup in `folder`; what it was, and what the operator should know.
 
-    Everything is checked before anything is written. Artifacts come first, so that the database never
-    names a file that is not there; the database comes in one transaction; then its rows are counted.
-    Raises BackupError; the database is then as empty as before.
+    Everything is checked before anything is written. Artifacts and the key come first, so that the database
+    never names a file that is not there; the database comes last, in one transaction. Raises BackupError; the
+    database is then as empty as before, unless the error says that it is loaded.
     """
     found = backup.read(folder)
     try:
@@ -34,13 +34,14 @@ def restore(folder: Path, say: Say) -> tuple[Backup, list[str]]:
         backup.verify(folder, found, say)
         for digest in backup.counted(found.artifacts, "Restoring artifacts", say):
             _bring(backup.artifact(folder, digest), digest)
+        notes = [f"artifact {digest[:12]}: {trouble}" for digest, trouble in found.damaged.items()]
+        notes += _restore_key(folder / backup.KEY)
         say(f"Restoring the database ({sum(found.rows.values()):,} rows)")
         _load(folder / backup.DUMP, say)
-        _check_rows(found)
-        notes = [f"artifact {digest[:12]}: {trouble}" for digest, trouble in found.damaged.items()]
-        return found, notes + _restore_key(folder / backup.KEY)
     except (OSError, ContractError, programs.ProgramMissing) as error:
         raise BackupError(f"The backup is not restored: {error}") from error
+    _check_rows(found)
+    return found, notes
 
 
 def _check_that_it_fits(found: Backup) -> None:
@@ -82,15 +83,19 @@ def _load(dump: Path, say: Say) -> None:
     program = programs.client("pg_restore", backup.server_major())
     command = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--verbose"]
     backup.run_client([program, *command, dump], "processing data for table", say)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
 
 
 def _check_rows(found: Backup) -> None:
+    """What the digest of the dump cannot say: that the server has read it as it was written."""
     rows = backup.row_counts()
     for table, count in found.rows.items():
         if rows.get(table) != count:
-            raise BackupError(f"{table} has {rows.get(table)} rows after the restore, and {count} are wanted")
+            raise BackupError(
+                f"The database is loaded, but do not use it: {table} has {rows.get(table)} rows, where the"
+                f" backup counted {count}. Restore into another, empty one, and keep the backup"
+            )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def _restore_key(source: Path) -> list[str]:

@@ -1,8 +1,8 @@
-"""Deleting what nothing needs: folders of runs that ended, artifacts that no row names, old deliveries.
+"""Deleting what nothing needs: old runs' folders, artifacts that no row names, deliveries, expired sessions.
 
 What a row names stays: published models, dataset versions, what a completed run wrote, and so whatever a
 run in progress reads. The database refuses to drop such a row (migration 0003).
-Every deletion is an audit event.
+Every deletion but a session's is an audit event.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from labeling.actions import artifacts, audit, deliveries, disk
-from labeling.actions.clock import from_now
+from labeling.actions.clock import Clock, from_now
 from labeling.actions.errors import NotNow
 from labeling.models import DatasetVersion, ModelVersion, Run
 
@@ -71,6 +73,7 @@ def tick() -> None:
     stamp.touch()
     for room in disk.filling_up():
         log.warning("%s (%s)", room, room.place)
+    Session.objects.filter(expire_date__lt=Clock()).delete()
     for gone in sweep():
         log.info("retention: deleted the %s %s", gone.what, gone.name)
     if count := deliveries.tidy_up():
@@ -78,13 +81,16 @@ def tick() -> None:
 
 
 def sweep() -> list[Needless]:
-    """Delete some of what nothing needs; what was deleted. Nothing while a backup is made."""
+    """Delete some of what nothing needs; what was deleted. Nothing while a backup is made.
+
+    What cannot be deleted is logged and left to the next sweep: it keeps nothing else.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             return []
     try:
-        return [thing for thing in needless()[:MOST_AT_ONCE] if _delete(thing)]
+        return list(islice((thing for thing in needless() if _delete(thing)), MOST_AT_ONCE))
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
@@ -130,11 +136,15 @@ def _run_folders() -> Iterator[Needless]:
 
 
 def _delete(thing: Needless) -> bool:
-    with transaction.atomic():
-        audit.record("retention.deleted", subject=thing.name, what=thing.what, bytes=thing.size())
-        if thing.what != "artifact":
-            shutil.rmtree(thing.folder)
-        elif not delete_artifact(thing.name):
-            transaction.set_rollback(True)
-            return False
+    try:
+        with transaction.atomic():
+            audit.record("retention.deleted", subject=thing.name, what=thing.what, bytes=thing.size())
+            if thing.what != "artifact":
+                shutil.rmtree(thing.folder)
+            elif not delete_artifact(thing.name):
+                transaction.set_rollback(True)
+                return False
+    except OSError as error:
+        log.warning("retention: cannot delete the %s %s: %s", thing.what, thing.name, error)
+        return False
     return True

@@ -15,7 +15,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from labeling.supervisor import logs
 
 PR_SET_PDEATHSIG = 1
 MAX_LOG_BYTES = 20 * 1024 * 1024
@@ -62,8 +65,7 @@ class Process:
         """Start it; returns at once. Standard output and errors go to the log."""
         self.log.parent.mkdir(exist_ok=True)
         self.pid_file.parent.mkdir(exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self._shorten_log()
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._popen = subprocess.Popen(
@@ -114,7 +116,11 @@ class Process:
         self.pid_file.unlink(missing_ok=True)
 
     def tend(self) -> str | None:
-        """Start it again if it crashed, after a growing pause. Returns what a person should be told."""
+        """Start it again if it crashed, after a growing pause. Returns what a person should be told.
+
+        Its log is cut short where it has grown too long.
+        """
+        self._shorten_log()
         now = time.monotonic()
         if self.start_again_at is not None:
             if now >= self.start_again_at:
@@ -128,6 +134,11 @@ class Process:
         pause = min(FIRST_BACK_OFF * 2.0 ** (self.crashes - 1), LONGEST_BACK_OFF)
         self.start_again_at = now + pause
         return f"{self.name} {describe(status)}; starting it again in {pause:.0f} s\n{self.tail()}"
+
+    def _shorten_log(self) -> None:
+        if logs.size(self.log) > MAX_LOG_BYTES:
+            with suppress(OSError):  # a full disk: another time
+                self._log_start = max(0, self._log_start - logs.cut(self.log))
 
     def output(self) -> str:
         """What it has written since its last start."""

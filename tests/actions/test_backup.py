@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +20,13 @@ import requests
 from django.conf import settings as installed
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 
-from labeling.actions import artifacts, backup, datasets, retention, webhooks
+from labeling.actions import artifacts, audit, backup, datasets, queue, rankings, retention, webhooks
 from labeling.actions.backup import BackupError
-from labeling.models import Delivery, ModelVersion, User
+from labeling.models import Delivery, ModelVersion, Ranking, User
 from labeling.supervisor import Stack
-from tests import build, laws, learn
+from tests import build, catalog, laws, learn
 from tests.pages import world
 from training.contracts import verify_manifest
 
@@ -60,6 +63,20 @@ def project(settings: Any, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
+def whole(settings: Any, monkeypatch: Any) -> Any:
+    """Something of everything: two rounds, a lead, and the record of it sealed."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    monkeypatch.setattr(audit, "SEAL_AFTER_SECONDS", 0)
+    made = learn.after_two_rounds("ann")
+    world.lead(made)
+    for user in User.objects.all():
+        user.set_password(PASSWORD)
+        user.save()
+    audit.seal()
+    return made
+
+
+@pytest.fixture
 def empty() -> Any:
     """The address of a new database without a table."""
     name = "restored"
@@ -92,12 +109,15 @@ def tables_of(database: str) -> int:
     return row[0]
 
 
-def test_what_was_backed_up_is_restored_with_every_law_and_every_file(project, empty, tmp_path):
+def test_what_was_backed_up_is_restored_with_every_law_and_every_file(whole, empty, tmp_path):
     done = restored(made(tmp_path / "backup"), empty, tmp_path / "new")
     assert done.returncode == 0, done.stderr
     assert "all verified" in done.stdout
+    assert catalog.of(empty) == catalog.of(SERVER.format(connection.settings_dict["NAME"]))
     with psycopg.connect(empty) as other:
         assert laws.broken(other) == {}
+        assert laws.broken_versions(other, tmp_path / "new" / "artifacts") == {}
+        assert laws.broken_seals(other) == []
         counts = {
             table: other.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
             for table in backup.row_counts()
@@ -113,7 +133,8 @@ def test_what_was_backed_up_is_restored_with_every_law_and_every_file(project, e
     assert counts == backup.row_counts()
     assert outbox == {bytes(one.body) for one in Delivery.objects.all()}
     assert len(outbox) == 3
-    assert len(named) >= 3
+    assert counts["labeling_auditseal"] == 1
+    assert len(named) >= 10
     for digest in named:
         assert verify_manifest(tmp_path / "new" / "artifacts" / digest[:2] / digest) == digest
     key = tmp_path / "new" / "secret_key"
@@ -121,26 +142,124 @@ def test_what_was_backed_up_is_restored_with_every_law_and_every_file(project, e
     assert key.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_restored_system_serves_the_same_pages(project, empty, tmp_path):
-    run, version = ModelVersion.objects.get().run, project.datasets.last()
-    pages = [f"/p/{project.public_id}/?live", f"/runs/{run.public_id}/?live"]
-    file = f"/datasets/{version.public_id}/download"
-    here = world.signed_in(User.objects.get(username="lin"))
-    before = {page: here.get(page).content.decode() for page in pages}
-    frozen = b"".join(here.get(file).streaming_content)
+def addresses(project: Any) -> dict[str, list[str]]:
+    """What a labeler and a lead may look at, by name: pages, and the API's answers."""
+    run, version, model = project.runs.last(), project.datasets.last(), project.models.last()
+    round, home, api = project.rounds.last(), f"/p/{project.public_id}/", f"/api/projects/{project.public_id}"
+    lists = ("prompts", "completions", "items", "rankings", "demonstrations", "datasets", "runs", "models")
+    return {
+        "ann": [
+            *("/", f"{home}guidelines/", "/api/me", "/api/projects"),
+            *(f"{api}/answers?kind={kind}" for kind in ("rank", "demonstrate")),
+        ],
+        "lin": [
+            *(f"{home}{page}" for page in ("", "?live", "runs/", "datasets/", "rounds/", "people/")),
+            *(
+                f"/runs/{run.public_id}/?live",
+                f"/datasets/{version.public_id}/",
+                f"/rounds/{round.public_id}/",
+            ),
+            *(api, *(f"{api}/{name}?limit=200" for name in lists), f"{api}/rounds"),
+            *(f"/api/runs/{run.public_id}/metrics", f"/api/models/{model.public_id}"),
+            *(f"/api/datasets/{version.public_id}/rows", f"/datasets/{version.public_id}/download"),
+        ],
+    }
+
+
+def content(answer: str) -> str:
+    """What a page says, without its frame and its keys against forgery, which differ each time."""
+    main = re.search("<main.*</main>", answer, re.DOTALL)
+    return re.sub('value="[^"]{64}"', "", main[0] if main else answer)
+
+
+def test_a_restored_system_answers_labelers_and_leads_as_before(whole, empty, tmp_path):
+    def here(client: Client, address: str) -> str:
+        answer: Any = client.get(address)
+        assert answer.status_code == 200, (address, answer)
+        return (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+
+    asked = addresses(whole)
+    before = {}
+    for name in asked:
+        client = world.signed_in(User.objects.get(username=name))
+        before[name] = {address: content(here(client, address)) for address in asked[name]}
     assert restored(made(tmp_path / "backup"), empty, tmp_path / "new").returncode == 0
     environment = {**os.environ, "DATABASE_URL": empty}
     with Stack(tmp_path / "new", web=True, environment=environment, say=lambda line: None) as stack:
-        there = requests.Session()
-        page = there.get(stack.url + "sign-in/", timeout=60)
-        token = next(value for name, value in there.cookies.items() if name.endswith("csrf"))
-        form = {"username": "lin", "password": PASSWORD, "csrfmiddlewaretoken": token}
-        page = there.post(stack.url + "sign-in/", data=form, timeout=60)
-        assert page.ok
-        assert "sign-in" not in page.url
-        after = {page: there.get(stack.url.rstrip("/") + page, timeout=60).text for page in pages}
-        assert there.get(stack.url.rstrip("/") + file, timeout=60).content == frozen
-    assert after == before
+        root = stack.url.rstrip("/")
+        for name in asked:
+            there = signed_in_there(root, name)
+            for address in asked[name]:
+                assert content(there.get(root + address, timeout=60).text) == before[name][address], address
+
+
+def signed_in_there(address: str, username: str) -> requests.Session:
+    there = requests.Session()
+    page = there.get(address + "/sign-in/", timeout=60)
+    token = next(value for name, value in there.cookies.items() if name.endswith("csrf"))
+    form = {"username": username, "password": PASSWORD, "csrfmiddlewaretoken": token}
+    page = there.post(address + "/sign-in/", data=form, timeout=60)
+    assert page.ok
+    assert "sign-in" not in page.url
+    return there
+
+
+def test_a_backup_of_a_system_at_work_keeps_every_law(project, empty, tmp_path):
+    build.rank_items(project, 600, k=3, overlap=2)
+    people = [build.member(project, f"labeler-{number}") for number in range(4)]
+    done = threading.Event()
+    wrong: list[BaseException] = []
+
+    def work(person: Any) -> None:
+        try:
+            while not done.is_set() and (held := queue.claim(person, "rank")):
+                ranking = rankings.submit(held, build.answer(held), build.key()).answer
+                if ranking.pk % 5 == 0:
+                    rankings.revise(ranking, {**build.answer(held), "base": 1}, build.key())
+        except BaseException as error:
+            wrong.append(error)
+        finally:
+            connection.close()
+
+    def say(line: str) -> None:
+        """The snapshot is taken when this is said, and pg_dump begins afterwards."""
+        if line.startswith("Dumping the database"):
+            seen = Ranking.objects.count()
+            wait_until(lambda: wrong or answered_since(seen) > 10)
+
+    def answered_since(seen: int) -> int:
+        # Another connection: ours looks at the snapshot.
+        with psycopg.connect(SERVER.format(connection.settings_dict["NAME"])) as other:
+            row = other.execute("SELECT count(*) FROM labeling_ranking").fetchone()
+        assert row is not None
+        return row[0] - seen
+
+    working = [threading.Thread(target=work, args=(person,)) for person in people]
+    for thread in working:
+        thread.start()
+    wait_until(lambda: wrong or answered_since(0) > 20)
+    try:
+        taken = backup.take(tmp_path / "backup", say)
+        wait_until(lambda: wrong or answered_since(taken.rows["labeling_ranking"]) > 20)
+    finally:
+        done.set()
+        for thread in working:
+            thread.join()
+    assert wrong == []
+    assert restored(tmp_path / "backup", empty, tmp_path / "new").returncode == 0
+    with psycopg.connect(empty) as other:
+        assert laws.broken(other) == {}
+        row = other.execute("SELECT count(*) FROM labeling_ranking").fetchone()
+    assert row == (taken.rows["labeling_ranking"],)
+    assert Ranking.objects.count() > taken.rows["labeling_ranking"] > 20
+    assert laws.broken() == {}
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
 
 
 def test_a_run_that_finishes_while_a_backup_is_made_is_in_it_whole_or_not_at_all(project, empty, tmp_path):
@@ -227,6 +346,28 @@ def test_a_changed_dump_and_a_newer_release_s_backup_are_refused(project, empty,
     (folder / backup.MANIFEST).write_text(json.dumps(manifest))
     assert "reads format 1, not 2" in restored(folder, empty, tmp_path / "new").stderr
     assert tables_of(empty) == 0
+
+
+def test_a_key_that_cannot_be_written_is_found_out_while_the_database_is_empty(project, empty, tmp_path):
+    state = tmp_path / "new"
+    (state / "secret_key.restored").mkdir(parents=True)
+    done = restored(made(tmp_path / "backup"), empty, state)
+    assert done.returncode == 1
+    assert "The backup is not restored: " in done.stderr
+    assert tables_of(empty) == 0
+
+
+def test_where_rows_are_missing_after_the_load_it_is_said_that_the_database_is_loaded(
+    project, empty, tmp_path
+):
+    folder = made(tmp_path / "backup")
+    manifest = json.loads((folder / backup.MANIFEST).read_text())
+    manifest["rows"]["labeling_prompt"] += 1
+    (folder / backup.MANIFEST).write_text(json.dumps(manifest))
+    done = restored(folder, empty, tmp_path / "new")
+    assert done.returncode == 1
+    assert "The database is loaded, but do not use it: labeling_prompt has " in done.stderr
+    assert tables_of(empty) > 0
 
 
 def test_a_backup_never_overwrites_anything(project, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,21 @@ def test_state_and_artifacts_on_one_disk_are_one_warning(settings, tmp_path):
     (room,) = disk.filling_up()
     assert str(room).startswith("The disk is filling up: ")
     assert room.place == settings.STATE
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second file system to be had")
+def test_runs_and_a_moved_database_on_a_disk_of_their_own_are_watched_too(settings, tmp_path):
+    settings.DISK_WARN_BYTES = 2**62
+    settings.STATE.mkdir()
+    elsewhere = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    try:
+        settings.RUNS = elsewhere / "runs"
+        assert [room.place for room in disk.filling_up()] == [settings.STATE, settings.RUNS]
+        settings.RUNS = settings.STATE / "runs"
+        (settings.STATE / "postgres").symlink_to(elsewhere)
+        assert [room.place for room in disk.filling_up()] == [settings.STATE, settings.STATE / "postgres"]
+    finally:
+        shutil.rmtree(elsewhere)
 
 
 def test_leads_and_operators_are_warned_and_labelers_are_not(settings, tmp_path, project):

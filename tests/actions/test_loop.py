@@ -7,7 +7,7 @@ import datetime
 import pytest
 from django.utils import translation
 
-from labeling.actions import artifacts, datasets, loop, outlook, runs, steps
+from labeling.actions import datasets, loop, outlook, runs, steps
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import (
     AuditEvent,
@@ -23,19 +23,10 @@ from labeling.models import (
     Slot,
 )
 from tests import build, laws, learn
-from training.contracts import (
-    ComparisonRow,
-    GeneratedRow,
-    PromptRow,
-    RunResult,
-    read_rows,
-    row_bytes,
-    write_manifest,
-)
+from tests.learn import GOOD, publish, walk
+from training.contracts import ComparisonRow, read_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-GOOD = {"accuracy": 0.75, "accuracy_low": 0.70, "agreement": 0.72, "pairs": 60, "agreement_pairs": 30}
 
 
 @pytest.fixture(autouse=True)
@@ -59,40 +50,8 @@ def project():
     return made
 
 
-def publish(run: Run, figures: dict | None = None) -> None:
-    """A worker executes the run: its outputs are a small file, or texts for each prompt."""
-    claim = runs.claim(run.pk)
-    assert claim is not None
-    with artifacts.staging() as folder:
-        content = folder / "outputs"
-        content.mkdir()
-        (content / "weights").write_bytes(run.public_id.encode())
-        if run.stage == "generate":
-            (content / "completions.jsonl").write_bytes(b"".join(map(row_bytes, samples(run))))
-        write_manifest(content)
-        digest = artifacts.keep(content)
-    runs.publish(claim, RunResult(run.stage, figures or {}, digest), digest)
-
-
-def samples(run: Run):
-    """Three texts for each prompt but the first, whose three are one."""
-    prompts = list(read_rows(datasets.file(run.inputs.get(name="prompts.jsonl").dataset), PromptRow))
-    for place, prompt in enumerate(prompts):
-        for number in range(3):
-            text = f"{run.seed} says {number if place else 0}"
-            yield GeneratedRow(prompt.prompt, number, text, 1.0, 1.0, run.seed, 3, "eos", -1.0)
-
-
 def waiting() -> list[str]:
     return list(Run.objects.filter(state="waiting").order_by("pk").values_list("stage", flat=True))
-
-
-def walk(report: dict | None = None) -> None:
-    """Tick and execute until nothing waits any more."""
-    loop.tick()
-    while run := Run.objects.filter(state="waiting").order_by("pk").first():
-        publish(run, report if run.stage == "reward" else None)
-        loop.tick()
 
 
 def states(round: Round) -> dict[str, str]:

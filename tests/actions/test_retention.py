@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import time
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.utils import timezone
 
 from labeling.actions import artifacts, datasets, retention, runs
 from labeling.actions.errors import NotNow
@@ -153,6 +156,36 @@ def test_every_deletion_is_on_record_and_a_dry_run_deletes_nothing(tmp_path, set
     assert events[0].data["bytes"] == 1000
     assert not artifacts.path(digest).exists()
     assert not folder.exists()
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else_and_is_no_deletion_on_record(
+    tmp_path, settings, monkeypatch, caplog
+):
+    stuck, free, artifact = run_folder(settings, "a"), run_folder(settings, "b"), unnamed(tmp_path)
+    remove = shutil.rmtree
+
+    def refused(folder, **options):
+        if folder == stuck:
+            raise PermissionError(13, "Permission denied", str(folder / "attempt-1"))
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    monkeypatch.setattr(retention, "MOST_AT_ONCE", 2)
+    assert [thing.name for thing in retention.sweep()] == ["b", artifact]
+    assert (stuck.exists(), free.exists()) == (True, False)
+    assert set(AuditEvent.objects.values_list("subject", flat=True)) == {"b", artifact}
+    assert "cannot delete the run folder a" in caplog.text
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    assert [thing.name for thing in retention.sweep()] == ["a"]
+
+
+def test_the_tick_forgets_sessions_that_expired_and_no_others(settings):
+    for name, days in (("over", -1), ("live", 1)):
+        Session.objects.create(
+            session_key=name, session_data="", expire_date=timezone.now() + timedelta(days=days)
+        )
+    retention.tick()
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["live"]
 
 
 def test_the_tick_sweeps_once_an_hour(tmp_path, settings):
