@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -26,6 +27,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from labeling import access
@@ -220,7 +222,10 @@ class NotSignedIn(Exception):
 
 
 class NeedsSecondFactor(PermissionDenied):
-    """Only who signs in with a second factor may pass here (RANKLOOP_REQUIRE_MFA)."""
+    """Only who signs in with a second factor may pass here (RANKLOOP_REQUIRE_MFA).
+
+    Asked last: who may not pass anyway learns nothing and need set up nothing.
+    """
 
 
 def door(name: str) -> Door | None:
@@ -233,22 +238,27 @@ def enter(user: User | AnonymousUser, name: str, keywords: Mapping[str, Any]) ->
     found = door(name)
     if found is None:
         raise PermissionDenied(_("This address is shut."))
+    here = _pass(found, user, keywords)
+    if found.who in settings.REQUIRE_SECOND_FACTOR and not access.has_second_factor(here.person):
+        raise NeedsSecondFactor(_("Set up a second factor for signing in first."))
+    return here
+
+
+def _pass(found: Door, user: User | AnonymousUser, keywords: Mapping[str, Any]) -> Entered:
     if found.who == "anyone":
         return Entered(user)
     if not isinstance(user, User):
         raise NotSignedIn
     if found.who == "operator" and not user.is_staff:
         raise PermissionDenied(_("These pages are for the operators of this installation."))
-    if found.who in settings.REQUIRE_SECOND_FACTOR and not access.has_second_factor(user):
-        raise NeedsSecondFactor(_("Set up a second factor for signing in first."))
     if not found.noun:
         return Entered(user)
     given = keywords[found.noun]
-    if found.noun == "project":
-        assert found.role is not None
-        return Entered(user, in_project=access.membership(user, given, found.role))
     if found.role is None:
         return Entered(user, OWN[found.noun](user, given))
+    if found.noun in ("project", "member"):
+        mine = access.membership(user, keywords["project"], found.role)
+        return Entered(user, access.member(mine.project, given) if found.noun == "member" else None, mine)
     thing: Any = access.in_any_project(NOUNS[found.noun], given)
     return Entered(user, thing, access.membership(user, thing.project.public_id, found.role))
 
@@ -278,8 +288,18 @@ class DoorMiddleware:
         try:
             request.entered = enter(request.user, name, keywords)  # type: ignore[attr-defined]
         except NotSignedIn:
-            return redirect_to_login(request.get_full_path())
+            return redirect_to_login(_comes_back_to(request))
         except NeedsSecondFactor as error:
             messages.warning(request, str(error))
             return redirect("mfa_activate_totp")
         return None
+
+
+def _comes_back_to(request: HttpRequest) -> str:
+    """Where who signs in goes on: here, or after a form, whose address may take no GET, on its page."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
+        return "/"
+    return urlsplit(page)._replace(scheme="", netloc="", fragment="").geturl() or "/"

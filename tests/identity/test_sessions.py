@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -81,6 +83,23 @@ def test_signing_in_leads_on_within_this_site_only(mei):
     assert client.post("/sign-in/", {**form, "next": "/account/"})["Location"] == "/account/"
     for elsewhere in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):
         assert Client().post("/sign-in/", {**form, "next": elsewhere})["Location"] == "/"
+
+
+def comes_back_to(address, referer=""):
+    """Where a form that was posted after the session had ended leads on, through the sign-in page."""
+    answer = Client().post(address, headers={"Referer": referer} if referer else {})
+    return parse_qs(urlsplit(answer["Location"]).query)["next"][0]
+
+
+def test_after_a_form_one_comes_back_to_the_page_that_it_stood_on(mei):
+    page = "/p/x/people/?page=2"
+    assert comes_back_to("/account/sessions/end", f"http://testserver{page}") == page
+    assert comes_back_to("/account/sessions/end") == "/"
+    for elsewhere in ("https://evil.example/x", "http://testserver.evil.example/", "javascript:alert(1)"):
+        assert comes_back_to("/account/sessions/end", elsewhere) == "/"
+    client = Client()
+    client.post("/account/sessions/end")
+    assert signed_in(client, next="/").get("/").status_code == 200
 
 
 def test_a_closed_account_and_a_wrong_password_read_the_same(mei):
