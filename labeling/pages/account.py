@@ -25,6 +25,7 @@ from labeling.actions import sign_in
 from labeling.actions.errors import ActionError
 from labeling.doors import entered
 from labeling.models import User
+from labeling.pages.limited import Limited
 
 HOME = reverse_lazy("account")
 
@@ -52,15 +53,15 @@ def _factor(user: User, kind: str) -> Authenticator | None:
     return found
 
 
-class PasswordAgain(allauth.ReauthenticateView):  # type: ignore[misc]
+class PasswordAgain(Limited, allauth.ReauthenticateView):  # type: ignore[misc]
     template_name = "account/again.html"
 
 
-class CodeAgain(ReauthenticateView):  # type: ignore[misc]
+class CodeAgain(Limited, ReauthenticateView):  # type: ignore[misc]
     template_name = "account/again.html"
 
 
-class SecondFactorOn(ActivateTOTPView):  # type: ignore[misc]
+class SecondFactorOn(Limited, ActivateTOTPView):  # type: ignore[misc]
     """Scan a picture, type the first code, and keep the recovery codes."""
 
     template_name = "account/second_factor_on.html"
@@ -101,7 +102,7 @@ class NewRecoveryCodes(GenerateRecoveryCodesView):  # type: ignore[misc]
     template_name = "account/new_recovery_codes.html"
 
 
-class Email(allauth.EmailView):  # type: ignore[misc]
+class Email(Limited, allauth.EmailView):  # type: ignore[misc]
     """The one address of an account. It counts only once its owner has confirmed it."""
 
     template_name = "account/email.html"
@@ -152,7 +153,7 @@ def unlink(request: HttpRequest, provider_id: str) -> HttpResponse:
 # --- a forgotten password ------------------------------------------------------------------------------
 
 
-class ForgottenPassword(allauth.PasswordResetView):  # type: ignore[misc]
+class ForgottenPassword(Limited, allauth.PasswordResetView):  # type: ignore[misc]
     template_name = "people/forgotten.html"
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
