@@ -88,11 +88,12 @@ def free_name(wanted: str) -> str:
 
 @transaction.atomic
 def reset_password(user: User, *, actor: User | None = None) -> str:
-    """A new one-time password. Whoever is signed in to the account is signed out."""
+    """A new one-time password. Whoever is signed in is signed out, and the API tokens are revoked."""
     password = _new_password()
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password"])
+    tokens.revoke_all(user, actor=actor)
     audit.record("user.password_reset", actor=actor, subject=user.public_id)
     return password
 

@@ -21,7 +21,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling.actions import sign_in
+from labeling.actions import sign_in, tokens
 from labeling.actions.errors import ActionError
 from labeling.doors import entered
 from labeling.models import User
@@ -43,6 +43,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
             "email": EmailAddress.objects.filter(user=user).order_by("-verified").first(),
             "sends_email": bool(settings.EMAIL),
+            "tokens": tokens.valid().filter(user=user).count(),
             "providers": [{**one, "link": linked.get(one["id"])} for one in settings.OIDC],
         },
     )
@@ -130,9 +131,9 @@ class ConfirmEmail(allauth.ConfirmEmailView):  # type: ignore[misc]
 
 @require_POST
 def end_sessions(request: HttpRequest) -> HttpResponse:
-    """Sign out everywhere but here."""
+    """Sign out everywhere but here; with `tokens`, programs too."""
     user = entered(request).person
-    sign_in.sign_out_everywhere(user)
+    sign_in.sign_out_everywhere(user, programs="tokens" in request.POST)
     update_session_auth_hash(request, user)
     messages.success(request, _("You are signed out everywhere else."))
     return redirect(HOME)

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from labeling.actions import people
+from labeling.actions import people, tokens
 from labeling.models import AuditEvent, User
 
 pytestmark = pytest.mark.django_db
@@ -71,10 +71,23 @@ def test_signing_out_everywhere_keeps_the_session_that_asks(mei):
     assert AuditEvent.objects.filter(verb="user.signed_out_everywhere", subject=mei.public_id).count() == 1
 
 
-def test_a_reset_by_an_operator_ends_every_session(mei):
-    here = signed_in()
+def test_signing_out_everywhere_revokes_the_tokens_too_where_the_box_is_ticked(mei):
+    here, (_made, secret) = signed_in(), tokens.create(mei, "a script")
+    assert 'name="tokens" checked' in here.get("/account/").content.decode()
+    here.post("/account/sessions/end")
+    assert tokens.find(secret) is not None
+    here.post("/account/sessions/end", {"tokens": "on"})
+    assert tokens.find(secret) is None
+    assert 'name="tokens"' not in here.get("/account/").content.decode()
+
+
+def test_a_reset_by_an_operator_ends_every_session_and_token(mei):
+    here, (_made, secret) = signed_in(), tokens.create(mei, "a script")
+    other = tokens.create(User.objects.create(username="bo"), "theirs")[1]
     people.reset_password(mei)
     assert not is_in(here)
+    assert tokens.find(secret) is None
+    assert tokens.find(other) is not None
 
 
 def test_signing_in_leads_on_within_this_site_only(mei):
