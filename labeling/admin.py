@@ -246,6 +246,10 @@ class MembershipAdmin(Edited):
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         return ("project", "user") if obj else ()
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        projects.take_effect(obj)
+
     def create(self, request: HttpRequest, wanted: Membership) -> Membership:
         return projects.add_member(
             wanted.project, wanted.user, wanted.role, languages=wanted.languages, actor=acting(request)

@@ -2,8 +2,10 @@
 
     anyone     nobody need be signed in
     person     everybody who is signed in
-    own        the object that the address names belongs to the signed-in person
-    labeler, reviewer, lead    that role, or a higher one, in the project of the object that it names
+    own        the object that the address names belongs to the signed-in person, who is a member of its
+               project, if it has one
+    labeler, reviewer, lead    that role, or a higher one, in the project of the object that it names; of a
+               project's member, in the project that stands before them
     operator   `is_staff`; Django's admin looks closer by itself
 
 `enter` is called once for each request before its view: for pages by `DoorMiddleware`, for the API by the
@@ -140,7 +142,8 @@ DOORS: dict[str, Door] = {
     "override-gate": lead("round"),
     "people": lead(),
     "invite": lead(),
-    "set-active": lead(),
+    "member": lead("member"),
+    "set-active": lead("member"),
     "revoke-invitation": lead("invitation"),
     # --- leads' and reviewers' programs ---
     "api:demonstrations": reviewer(),
@@ -164,6 +167,11 @@ DOORS: dict[str, Door] = {
     "api:round": lead("round"),
     "api:stop-round": lead("round"),
     "api:override-gate": lead("round"),
+    "api:members": lead(),
+    "api:member": lead("member"),
+    "api:set-active": lead("member"),
+    "api:invitations": lead(),
+    "api:revoke-invitation": lead("invitation"),
     # --- what the API is ---
     "api:schema": ANYONE,
     "api-docs": ANYONE,
@@ -190,7 +198,7 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "round": Round,
     "invitation": Invitation,
 }
-"""What it is where a role in its project is asked for; a project is found with the membership."""
+"""What it is where a role in its project is asked for; projects and members are found with the membership."""
 
 
 @dataclass(frozen=True)

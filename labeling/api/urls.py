@@ -10,7 +10,9 @@ from labeling.api import (
     completions,
     datasets,
     demonstrations,
+    invitations,
     items,
+    members,
     models,
     openapi,
     people,
@@ -76,4 +78,11 @@ urlpatterns = [
     path("rounds/<str:round>", rounds.OneRound.as_view(), name="round"),
     path("rounds/<str:round>/stop", rounds.Stop.as_view(), name="stop-round"),
     path("rounds/<str:round>/override", rounds.Override.as_view(), name="override-gate"),
+    path("projects/<str:project>/members", members.Members.as_view(), name="members"),
+    path("projects/<str:project>/members/<str:member>", members.OneMember.as_view(), name="member"),
+    path(
+        "projects/<str:project>/members/<str:member>/active", members.SetActive.as_view(), name="set-active"
+    ),
+    path("projects/<str:project>/invitations", invitations.Invitations.as_view(), name="invitations"),
+    path("invitations/<str:invitation>/revoke", invitations.Revoke.as_view(), name="revoke-invitation"),
 ]

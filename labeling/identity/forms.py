@@ -254,7 +254,23 @@ class JoinForm(Plain):
             self.add_error("password_again", _("The two passwords are not the same."))
 
 
-class InviteForm(Plain):
+class MemberForm(Plain):
+    """What a lead says about a member."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.LABELER)
+    languages = forms.CharField(
+        label=_("Languages"),
+        max_length=200,
+        required=False,
+        help_text=_("Those they read, such as en, zh. Empty means all."),
+    )
+
+    def clean_languages(self) -> list[str]:
+        words = re.split("[,，、]", str(self.cleaned_data["languages"]))
+        return [word.strip() for word in words if word.strip()]
+
+
+class InviteForm(MemberForm):
     """What a lead says about whom they invite."""
 
     note = forms.CharField(
@@ -262,13 +278,6 @@ class InviteForm(Plain):
         max_length=invitations.MOST_NOTE,
         required=False,
         help_text=_("A note for the leads of this project."),
-    )
-    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.LABELER)
-    languages = forms.CharField(
-        label=_("Languages"),
-        max_length=200,
-        required=False,
-        help_text=_("Those they read, such as en, zh. Empty means all."),
     )
     days = forms.IntegerField(
         label=_("Valid for days"), min_value=1, max_value=invitations.MOST_DAYS, initial=invitations.DAYS
@@ -278,7 +287,9 @@ class InviteForm(Plain):
         required=False,
         help_text=_("An e-mail address. The link is also shown to you."),
     )
+    field_order = ("note", "role", "languages", "days", "email")
 
-    def clean_languages(self) -> list[str]:
-        words = re.split("[,，、]", str(self.cleaned_data["languages"]))
-        return [word.strip() for word in words if word.strip()]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.EMAIL:
+            del self.fields["email"]
