@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labeling.actions import datasets, demonstrations, loop, queue, tokens
+from labeling.actions import datasets, demonstrations, invitations, loop, queue, tokens
 from labeling.models import (
     CompletionOrigin,
     Kind,
@@ -27,6 +27,7 @@ from tests.pages import world
 class Caller:
     """Somebody with a token, and the ids that their requests may name, by the name of the parameter."""
 
+    user: User
     token: str
     ids: dict[str, list[str]] = field(default_factory=dict)
 
@@ -56,18 +57,24 @@ def made(folder: Path) -> dict[str, Caller]:
         "run": [run.public_id, model.run.public_id],
         "model": [model.public_id, outside.public_id],
         "round": [_held(ours).public_id],
+        "member": [ann.user.public_id],
+        "invitation": [invitations.invite(ours, Role.LABELER, by=ann.user)[0].public_id],
     }
     people = {
         str(role): (build.member(ours, str(role), role), build.member(idle, str(role), role)) for role in Role
     }
     callers = {}
     for name, (member, _idle) in people.items():
-        callers[name] = Caller(tokens.create(member.user, "fuzz")[1], {**shared, **_own(member)})
+        callers[name] = _caller(member.user, {**shared, **_own(member)})
     for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
         caller.ids["ranking"] += callers[Role.LABELER].ids["ranking"]
     operator = User.objects.create(username="operator", is_staff=True)
-    callers["operator"] = Caller(tokens.create(operator, "fuzz")[1], {**callers[Role.LEAD].ids})
+    callers["operator"] = _caller(operator, {**callers[Role.LEAD].ids})
     return callers
+
+
+def _caller(user: User, ids: dict[str, list[str]]) -> Caller:
+    return Caller(user, tokens.create(user, "fuzz")[1], ids)
 
 
 def _own(member: Membership) -> dict[str, list[str]]:
@@ -106,5 +113,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
     "freeze_dataset": {"kind": "prompts"},
     "override_gate": {"reason": "we know better"},
+    "change_member": {"role": "reviewer", "languages": ["en"]},
+    "set_active": {"is_active": False},
+    "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""
+QUERIES = {"answers": {"kind": "rank"}}
+"""The same of those that cannot do without a query."""
