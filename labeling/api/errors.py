@@ -50,8 +50,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         data = dict(error.data)
         code = data.pop("code", type(error).__name__.lower())
         body = {**refusal(code, str(error.message), error.field), **data}
+        number = next((number for kind, number in STATUS.items() if isinstance(error, kind)), 409)
         headers = {"Retry-After": str(data["seconds"])} if isinstance(error, TooMany) else None
-        return Response(body, STATUS.get(type(error), status.HTTP_409_CONFLICT), headers=headers)
+        return Response(body, number, headers=headers)
     if isinstance(error, OperationalError):
         return Response(_unavailable(), status.HTTP_503_SERVICE_UNAVAILABLE, headers=RETRY)
     response = exception_handler(error, context)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from labeling.actions import people, projects, queue
 from labeling.actions.errors import BadInput, NotNow
@@ -238,6 +242,17 @@ def test_names_that_differ_by_their_case_alone_are_one():
     assert refused(people.create_user, "aDA") == "username"
     assert refused(people.create_person, "ADA", password=None) == "username"
     assert people.free_name("ada@example.org") == "ada2"
+
+
+def test_accounts_that_shared_a_name_before_are_told_apart():
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX user_name_once")
+    for name in ("mei2", "Mei", "mei", "MEI", "bo"):
+        User.objects.create(username=name)
+    import_module("labeling.migrations.0008_names").tell_twins_apart(apps, None)
+    assert list(User.objects.order_by("pk").values_list("username", flat=True)) == [
+        "mei2", "Mei", "mei3", "MEI4", "bo",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
