@@ -36,8 +36,9 @@ FROM labeling_project project JOIN labeling_membership member ON member.project_
 WHERE project.public_id = %(project)s AND member.user_id = %(user)s AND member.is_active
 """  # noqa: S608 - constants of our own
 ASSIGNMENT = f"""
-SELECT {prepared.columns(Assignment)} FROM labeling_assignment
-WHERE token = %(token)s AND labeler_id = %(user)s
+SELECT {prepared.columns(Assignment, "given")} FROM labeling_assignment given
+JOIN labeling_membership member ON member.project_id = given.project_id AND member.user_id = given.labeler_id
+WHERE given.token = %(token)s AND given.labeler_id = %(user)s AND member.is_active
 """  # noqa: S608
 
 
@@ -53,7 +54,7 @@ def membership(user: User, project: str, role: Role) -> Membership:
 
 
 def assignment(user: User, token: Any) -> Assignment:
-    """The user's own assignment. Raises Http404."""
+    """The user's own assignment, while they are a member of its project. Raises Http404."""
     values = _there(prepared.row(ASSIGNMENT, {"token": token, "user": user.pk}))
     found = prepared.load(Assignment, values)
     found.labeler = user
@@ -64,9 +65,10 @@ Given = TypeVar("Given", Ranking, Demonstration)
 
 
 def own_answer(kind: type[Given], user: User, public_id: str) -> Given:
-    """A ranking or demonstration that the user gave. Raises Http404."""
-    given = kind._default_manager.select_related("item", "assignment")
-    return _first(given.filter(public_id=public_id, labeler_id=user.pk))
+    """What the user gave, a ranking or demonstration, while they are a member. Raises Http404."""
+    given = kind._default_manager.select_related("item", "assignment").filter(labeler_id=user.pk)
+    member = {"project__memberships__user": user, "project__memberships__is_active": True}
+    return _first(given.filter(public_id=public_id, **member))
 
 
 def own_token(user: User, public_id: str) -> ApiToken:
@@ -79,12 +81,10 @@ def in_any_project(kind: type[Found], public_id: str) -> Found:
     return _first(kind._default_manager.select_related("project").filter(public_id=public_id))
 
 
-def member(project: Project, person: str) -> Membership | None:
-    """A person's membership, ended or not, for a lead of the project."""
-    if "\x00" in person:
-        return None
+def member(project: Project, person: str) -> Membership:
+    """A person's membership, ended or not, for a lead of the project. Raises Http404."""
     found = Membership.objects.select_related("project", "user")
-    return found.filter(project=project, user__public_id=person).first()
+    return _first(found.filter(project=project, user__public_id=person))
 
 
 def has_second_factor(user: User) -> bool:

@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 from labeling import models as nouns
-from labeling.actions import audit, disk, people, projects, sign_in
+from labeling.actions import audit, disk, people, projects, sign_in, tokens
 from labeling.actions.errors import BadInput
 from labeling.models import LoopPolicy, Membership, Project, User
 
@@ -178,6 +178,10 @@ class UserAdmin(Edited):
     change_fields = ("username", "first_name", "is_active", "is_staff", "language", "time_zone")
     actions = ("reset_passwords", "remove_second_factors")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
+        """One's own account stays an operator's: the last one would shut everybody out."""
+        return ("is_active", "is_staff") if obj == request.user else ()
+
     def create(self, request: HttpRequest, wanted: User) -> User:
         user, password = people.create_user(
             wanted.username,
@@ -190,7 +194,7 @@ class UserAdmin(Edited):
         self._show(request, user, password)
         return user
 
-    @admin.action(description=gettext_lazy("Give a new one-time password"))
+    @admin.action(description=gettext_lazy("Give a new one-time password, and revoke the API tokens"))
     def reset_passwords(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
         for user in queryset:
             self._show(request, user, people.reset_password(user, actor=acting(request)))
@@ -242,6 +246,10 @@ class MembershipAdmin(Edited):
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> tuple[str, ...]:
         return ("project", "user") if obj else ()
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        projects.take_effect(obj)
+
     def create(self, request: HttpRequest, wanted: Membership) -> Membership:
         return projects.add_member(
             wanted.project, wanted.user, wanted.role, languages=wanted.languages, actor=acting(request)
@@ -282,6 +290,20 @@ class LoopPolicyAdmin(Edited):
 
 
 # --- looked at ---------------------------------------------------------------------------------------
+
+
+@admin.register(nouns.ApiToken, site=site)
+class ApiTokenAdmin(LookedAt):
+    list_display = ("name", "user", "starts_with", "created_at", "expires_at", "last_used_at", "revoked_at")
+    search_fields = ("user__username", "name", "public_id")
+    actions = ("revoke",)
+
+    @admin.action(description=gettext_lazy("Revoke"))
+    def revoke(self, request: HttpRequest, queryset: models.QuerySet[nouns.ApiToken]) -> None:
+        for token in queryset.select_related("user"):
+            tokens.revoke(token, actor=acting(request))
+            messages.success(request, _("The token %(name)s is revoked.") % {"name": token.name})
+
 
 # Columns of the list, then filters, then what can be searched.
 LOOKED_AT: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
@@ -351,11 +373,6 @@ LOOKED_AT: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tupl
         ("public_id", "project", "role", "created_by", "expires_at", "accepted_by", "revoked_at"),
         ("project", "role"),
         ("public_id", "note"),
-    ),
-    nouns.ApiToken: (
-        ("name", "user", "starts_with", "created_at", "expires_at", "last_used_at", "revoked_at"),
-        (),
-        ("user__username", "name", "public_id"),
     ),
     nouns.Webhook: (
         ("public_id", "project", "receiver", "events", "is_active", "created_by", "created_at"),

@@ -2,8 +2,10 @@
 
     anyone     nobody need be signed in
     person     everybody who is signed in
-    own        the object that the address names belongs to the signed-in person
-    labeler, reviewer, lead    that role, or a higher one, in the project of the object that it names
+    own        the object that the address names belongs to the signed-in person, who is a member of its
+               project, if it has one
+    labeler, reviewer, lead    that role, or a higher one, in the project of the object that it names; of a
+               project's member, in the project that stands before them
     operator   `is_staff`; Django's admin looks closer by itself
 
 `enter` is called once for each request before its view: for pages by `DoorMiddleware`, for the API by the
@@ -17,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -26,6 +29,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from labeling import access
@@ -140,7 +144,8 @@ DOORS: dict[str, Door] = {
     "override-gate": lead("round"),
     "people": lead(),
     "invite": lead(),
-    "set-active": lead(),
+    "member": lead("member"),
+    "set-active": lead("member"),
     "revoke-invitation": lead("invitation"),
     "webhooks": lead(),
     "subscribe": lead(),
@@ -174,6 +179,11 @@ DOORS: dict[str, Door] = {
     "api:deliveries": lead("webhook"),
     "api:test-webhook": lead("webhook"),
     "api:send-again": lead("delivery"),
+    "api:members": lead(),
+    "api:member": lead("member"),
+    "api:set-active": lead("member"),
+    "api:invitations": lead(),
+    "api:revoke-invitation": lead("invitation"),
     # --- what the API is ---
     "api:schema": ANYONE,
     "api-docs": ANYONE,
@@ -202,7 +212,7 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "webhook": Webhook,
     "delivery": Delivery,
 }
-"""What it is where a role in its project is asked for; a project is found with the membership."""
+"""What it is where a role in its project is asked for; projects and members are found with the membership."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +244,10 @@ class NotSignedIn(Exception):
 
 
 class NeedsSecondFactor(PermissionDenied):
-    """Only who signs in with a second factor may pass here (RANKLOOP_REQUIRE_MFA)."""
+    """Only who signs in with a second factor may pass here (RANKLOOP_REQUIRE_MFA).
+
+    Asked last: who may not pass anyway learns nothing and need set up nothing.
+    """
 
 
 def door(name: str) -> Door | None:
@@ -247,22 +260,27 @@ def enter(user: User | AnonymousUser, name: str, keywords: Mapping[str, Any]) ->
     found = door(name)
     if found is None:
         raise PermissionDenied(_("This address is shut."))
+    here = _pass(found, user, keywords)
+    if found.who in settings.REQUIRE_SECOND_FACTOR and not access.has_second_factor(here.person):
+        raise NeedsSecondFactor(_("Set up a second factor for signing in first."))
+    return here
+
+
+def _pass(found: Door, user: User | AnonymousUser, keywords: Mapping[str, Any]) -> Entered:
     if found.who == "anyone":
         return Entered(user)
     if not isinstance(user, User):
         raise NotSignedIn
     if found.who == "operator" and not user.is_staff:
         raise PermissionDenied(_("These pages are for the operators of this installation."))
-    if found.who in settings.REQUIRE_SECOND_FACTOR and not access.has_second_factor(user):
-        raise NeedsSecondFactor(_("Set up a second factor for signing in first."))
     if not found.noun:
         return Entered(user)
     given = keywords[found.noun]
-    if found.noun == "project":
-        assert found.role is not None
-        return Entered(user, in_project=access.membership(user, given, found.role))
     if found.role is None:
         return Entered(user, OWN[found.noun](user, given))
+    if found.noun in ("project", "member"):
+        mine = access.membership(user, keywords["project"], found.role)
+        return Entered(user, access.member(mine.project, given) if found.noun == "member" else None, mine)
     thing: Any = access.in_any_project(NOUNS[found.noun], given)
     return Entered(user, thing, access.membership(user, thing.project.public_id, found.role))
 
@@ -292,8 +310,18 @@ class DoorMiddleware:
         try:
             request.entered = enter(request.user, name, keywords)  # type: ignore[attr-defined]
         except NotSignedIn:
-            return redirect_to_login(request.get_full_path())
+            return redirect_to_login(_comes_back_to(request))
         except NeedsSecondFactor as error:
             messages.warning(request, str(error))
             return redirect("mfa_activate_totp")
         return None
+
+
+def _comes_back_to(request: HttpRequest) -> str:
+    """Where who signs in goes on: here, or after a form, whose address may take no GET, on its page."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
+        return "/"
+    return urlsplit(page)._replace(scheme="", netloc="", fragment="").geturl() or "/"

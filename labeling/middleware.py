@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from labeling.api.errors import API, refusal
+from labeling.languages import language_of
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -27,12 +28,7 @@ class PersonMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
-        chosen = user.language if user.is_authenticated else request.COOKIES.get("language", "")
-        language = (
-            chosen
-            if translation.check_for_language(chosen) and chosen
-            else translation.get_language_from_request(request)
-        )
+        language = language_of(request, user.language if user.is_authenticated else None)
         translation.activate(language)
         request.LANGUAGE_CODE = translation.get_language() or "en"
         zone = user.time_zone if user.is_authenticated else ""

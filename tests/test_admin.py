@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from labeling import admin
-from labeling.actions import announcements, people, projects
-from labeling.models import AuditEvent, LoopPolicy, Membership, Project, Prompt, Rubric, User, Webhook
+from labeling.actions import announcements, people, projects, queue, tokens
+from labeling.models import AuditEvent, Kind, LoopPolicy, Membership, Project, Prompt, Rubric, User, Webhook
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +94,40 @@ def test_passwords_are_reset_from_the_list(client, operator):
     ada.refresh_from_db()
     assert any(ada.check_password(message.split()[-1]) for message in messages(answer))
     assert not ada.check_password(old)
+
+
+def test_a_token_is_revoked_from_the_list(client, operator):
+    ada, _password = people.create_user("ada")
+    made, secret = tokens.create(ada, "a script")
+    client.post(page("apitoken_changelist"), {"action": "revoke", "_selected_action": [made.pk]})
+    assert tokens.find(secret) is None
+    assert AuditEvent.objects.get(verb="token.revoked", subject=made.public_id).actor == operator
+
+
+def test_an_operator_cannot_make_themselves_none_or_close_their_account(client, operator):
+    form = {"username": "olga", "first_name": "Olga", "language": "", "time_zone": ""}
+    assert client.post(page("user_change", operator.pk), form).status_code == 302
+    operator.refresh_from_db()
+    assert (operator.first_name, operator.is_staff, operator.is_active) == ("Olga", True, True)
+    other, _password = people.create_user("ada", is_staff=True)
+    client.post(page("user_change", other.pk), {**form, "username": "ada"})
+    other.refresh_from_db()
+    assert (other.is_staff, other.is_active) == (False, False)
+
+
+def test_a_name_that_differs_by_its_case_alone_is_refused(client, operator):
+    ada, _password = people.create_user("ada")
+    form = {"username": "OLGA", "is_active": "on"}
+    answer = client.post(page("user_change", ada.pk), form)
+    assert "Somebody has this name already." in str(answer.context["adminform"].form.errors)
+
+
+def test_who_is_let_go_by_an_operator_gives_back_what_they_hold(client, operator, project):
+    ann = build.member(project, "ann")
+    held = queue.claim(ann, Kind.RANK)
+    client.post(page("membership_change", ann.pk), {"role": "labeler", "languages": ""})
+    held.refresh_from_db()
+    assert held.state == held.State.RELEASED
 
 
 def test_a_lost_second_factor_is_removed_from_the_list(client, operator):

@@ -108,6 +108,7 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "token": token.public_id,
         "webhook": webhook.public_id,
         "delivery": delivery.public_id,
+        "member": invited_by.public_id,
     }  # type: ignore[dict-item]
 
 
@@ -125,6 +126,21 @@ def people() -> dict[str, Client]:
     found["former lead"] = former.user
     found["owner"] = User.objects.get(username="ann")
     return {"nobody": Client(), **{name: world.signed_in(user) for name, user in found.items()}}
+
+
+def refused(name: str, who: str, client: Client, objects: dict[str, str], wanted: set[int]) -> list[Any]:
+    """What was wrong with the answers at an address: refusals where none is wanted, or other ones."""
+    named = {word: objects[word] for word in ADDRESSES[name].pattern.regex.groupindex}
+    if name == "api:submit-demonstration":
+        named["assignment"] = objects["assignment to demonstrate"]
+    address = reverse(name, kwargs=named)
+    wrong = []
+    for answer in (client.get(address), client.post(address, content_type="application/json")):
+        status = answer.status_code
+        to_sign_in = status == 302 and answer["Location"].startswith("/sign-in/?next=")
+        if status not in wanted if wanted else status in (401, 403, 404) or to_sign_in:
+            wrong.append((name, who, answer.request["REQUEST_METHOD"], status))
+    return wrong
 
 
 def expected(name: str, who: str) -> set[int]:
@@ -167,17 +183,20 @@ def test_each_address_lets_in_whom_its_line_names_and_nobody_else(objects):
     everybody = people()
     wrong = []
     for name in [name for name in OURS if name not in ENDS]:
-        named = {word: objects[word] for word in ADDRESSES[name].pattern.regex.groupindex}
-        if name == "api:submit-demonstration":
-            named["assignment"] = objects["assignment to demonstrate"]
-        address = reverse(name, kwargs=named)
         for who, client in everybody.items():
-            for answer in (client.get(address), client.post(address, content_type="application/json")):
-                status = answer.status_code
-                to_sign_in = status == 302 and answer["Location"].startswith("/sign-in/?next=")
-                wanted = expected(name, who)
-                if status not in wanted if wanted else status in (401, 403, 404) or to_sign_in:
-                    wrong.append((name, who, answer.request["REQUEST_METHOD"], status))
+            wrong += refused(name, who, client, objects, expected(name, who))
+    assert wrong == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_ones_own_in_a_project_is_shut_to_who_is_no_member_any_more(objects):
+    owner = User.objects.get(username="ann")
+    owner.memberships.update(is_active=False)
+    names = [name for name in OURS if DOORS[name].who == "own" and DOORS[name].noun != "token"]
+    assert len(names) == 9
+    client, wrong = world.signed_in(owner), []
+    for name in names:
+        wrong += refused(name, "former owner", client, objects, {404})
     assert wrong == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -41,8 +41,7 @@ def invite(
 
     Raises BadInput for an unknown role, a language that is no tag, or a number of days out of range.
     """
-    if role not in Role.values:
-        raise BadInput(_("There is no such role."), field="role")
+    projects.check_role(role)
     projects.check_languages(languages)
     if not 1 <= days <= MOST_DAYS:
         raise BadInput(_("Between 1 and %(most)d days are possible.") % {"most": MOST_DAYS}, field="days")
@@ -82,6 +81,13 @@ def find(token: str) -> Invitation:
     if not any(one.may(Role.LEAD) and one.user.is_active for one in maker):
         raise NotOpen
     return found
+
+
+def open_first(project: Project) -> models.QuerySet[Invitation]:
+    """A project's invitations, the newest first; those that still let somebody in before all others."""
+    is_open = models.Q(accepted_at=None, revoked_at=None, expires_at__gt=Now())
+    of_project = Invitation.objects.filter(project=project)
+    return of_project.order_by(models.Case(models.When(is_open, then=0), default=1), "-pk")
 
 
 @transaction.atomic

@@ -5,14 +5,23 @@ from __future__ import annotations
 import secrets
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, models, transaction
+from django.db.models import Value
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit
+from labeling.actions import audit, tokens
 from labeling.actions.errors import BadInput
 from labeling.actions.text import check_text
 from labeling.models import User
 from labeling.models.ids import ALPHABET
+
+
+class NameTaken(BadInput):
+    """Somebody has this name, perhaps in other letters' case."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Somebody has this name already."), field="username")
 
 
 @transaction.atomic
@@ -64,24 +73,27 @@ def create_person(username: str, *, display_name: str = "", password: str | None
 
 
 def free_name(wanted: str) -> str:
-    """A username near to the wanted one that nobody has, in any case of its letters."""
+    """A username near to the wanted one that nobody has, in any case of its letters, at this moment."""
     stem = (
         "".join(sign for sign in wanted.partition("@")[0] if sign.isalnum() or sign in "._-")[:100]
         or "person"
     )
     name, number = stem, 2
-    while User.objects.filter(username__iexact=name).exists():
+    # As the database compares them, so that a name which it has refused is never found again.
+    lower = User.objects.annotate(lower=Lower("username"))
+    while lower.filter(lower=Lower(Value(name))).exists():
         name, number = f"{stem}{number}", number + 1
     return name
 
 
 @transaction.atomic
 def reset_password(user: User, *, actor: User | None = None) -> str:
-    """A new one-time password. Whoever is signed in to the account is signed out."""
+    """A new one-time password. Whoever is signed in is signed out, and the API tokens are revoked."""
     password = _new_password()
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password"])
+    tokens.revoke_all(user, actor=actor)
     audit.record("user.password_reset", actor=actor, subject=user.public_id)
     return password
 
@@ -94,21 +106,26 @@ def by_name(username: str) -> User:
     return user
 
 
-def check_model(row: object) -> None:
-    """Django's own validation of a row that is to be saved, as BadInput that names its first bad field."""
+def check_model(row: models.Model, *, alone: bool = False) -> None:
+    """Django's own validation of a row that is to be saved, as BadInput that names its first bad field.
+
+    `alone`: whether another row has the same is left to the database.
+    """
     try:
-        row.full_clean()  # type: ignore[attr-defined]
+        row.full_clean(validate_unique=not alone, validate_constraints=not alone)
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise BadInput(" ".join(messages), field="" if field == "__all__" else field) from None
 
 
 def _save_new(user: User) -> None:
-    """Names that differ by the case of letters alone would be one person to whoever reads them."""
-    check_model(user)
-    if User.objects.filter(username__iexact=user.username).exists():
-        raise BadInput(_("Somebody has this name already."), field="username")
-    user.save()
+    """Of many who want one name at the same moment, one gets it. Raises NameTaken, BadInput."""
+    check_model(user, alone=True)
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:
+        raise NameTaken from None
 
 
 def _new_password() -> str:

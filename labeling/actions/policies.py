@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict, replace
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -26,7 +27,7 @@ def stage_settings(policy: LoopPolicy, stage: str) -> Settings:
     except ContractError as error:
         raise _bad(str(error)) from error
     if isinstance(chosen, SftSettings):
-        return dataclasses.replace(chosen, base=base_model(policy))
+        return replace(chosen, base=base_model(policy))
     return chosen
 
 
@@ -40,6 +41,15 @@ def base_model(policy: LoopPolicy) -> BaseModel:
             _("The operator offers these base models: %(names)s.") % {"names": names}, field="base_model"
         ) from None
     return from_dict(BaseModel, spec, f"RANKLOOP_MODELS.{policy.base_model}")
+
+
+def shown(stage_settings: dict[str, Any]) -> dict[str, Any]:
+    """A run's settings as leads read them: a base model by the operator's name for it, not where it lies."""
+    base, usual = stage_settings.get("base"), asdict(BaseModel())
+    if base is None:
+        return stage_settings
+    names = (name for name, spec in settings.BASE_MODELS.items() if usual | spec == base)
+    return {**stage_settings, "base": {**base, "name": next(names, "")}}
 
 
 def check(policy: LoopPolicy) -> None:

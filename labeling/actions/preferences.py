@@ -7,7 +7,7 @@ import zoneinfo
 from django.conf import settings
 from django.db import transaction
 
-from labeling.actions import audit
+from labeling.actions import audit, tokens
 from labeling.actions.errors import BadInput
 from labeling.models import User
 
@@ -40,3 +40,10 @@ def change_password(user: User, password: str) -> None:
     user.must_change_password = False
     user.save(update_fields=["password", "must_change_password"])
     audit.record("password.changed", actor=user, subject=user.public_id)
+
+
+@transaction.atomic
+def replace_forgotten_password(user: User, password: str) -> None:
+    """As `change_password`, by who has shown no old one: the account's API tokens are revoked."""
+    change_password(user, password)
+    tokens.revoke_all(user)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, finding, policies
+from labeling.actions import audit, finding, policies, queue
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
@@ -65,6 +65,16 @@ def check_languages(languages: Sequence[str]) -> None:
             raise BadInput(_("A language tag such as en or zh is wanted."), field="languages")
 
 
+def check_role(role: str) -> None:
+    """Raises BadInput if there is no such role."""
+    if role not in Role.values:
+        raise BadInput(
+            _("%(role)s is no role; there are %(roles)s.")
+            % {"role": ascii(role), "roles": ", ".join(Role.values)},
+            field="role",
+        )
+
+
 @transaction.atomic
 def add_member(
     project: Project,
@@ -78,12 +88,7 @@ def add_member(
 
     Raises BadInput for an unknown role or a language that is no language tag.
     """
-    if role not in Role.values:
-        raise BadInput(
-            _("%(role)s is no role; there are %(roles)s.")
-            % {"role": ascii(role), "roles": ", ".join(Role.values)},
-            field="role",
-        )
+    check_role(role)
     check_languages(languages)
     membership, made = Membership.objects.update_or_create(
         project=project,
@@ -91,7 +96,7 @@ def add_member(
         defaults={"role": role, "languages": list(languages), "is_active": True},
     )
     if not made:
-        finding.begin_anew(membership)
+        take_effect(membership)
     audit.record(
         "member.added" if made else "member.changed",
         project=project,
@@ -103,21 +108,70 @@ def add_member(
     return membership
 
 
-@transaction.atomic
-def set_active(membership: Membership, active: bool, *, actor: User) -> None:
-    """End a person's part in the project, or let them in again. What they have given stays.
+def take_effect(membership: Membership) -> None:
+    """What follows from a changed membership: who is out gives back what they hold, who is in looks anew."""
+    if membership.is_active:
+        finding.begin_anew(membership)
+    else:
+        queue.release_all(membership)
 
-    Raises NotNow for one's own membership: a project must not lose its last lead by a slip.
+
+@transaction.atomic
+def change_member(
+    membership: Membership, role: str, *, languages: Sequence[str] = (), by: Membership
+) -> None:
+    """Give a member another role, or other languages (none: all), by a member of the same project.
+
+    Raises BadInput for an unknown role, one above one's own, or a language that is no language tag; NotNow
+    where one would lower oneself or the project would lose its last lead.
     """
-    if membership.user_id == actor.pk:
-        raise NotNow(_("You cannot end your own membership. Ask another lead or an operator."))
+    check_role(role)
+    check_languages(languages)
+    if not by.may(Role(role)):
+        raise BadInput(_("You cannot give a role above your own."), field="role")
+    if role != Role.LEAD:
+        _check_a_lead_stays(membership, by)
+    membership.role, membership.languages = role, list(languages)
+    membership.save(update_fields=["role", "languages"])
+    take_effect(membership)
+    audit.record(
+        "member.changed",
+        project=membership.project,
+        actor=by.user,
+        subject=membership.user.public_id,
+        role=role,
+        languages=list(languages),
+    )
+
+
+@transaction.atomic
+def set_active(membership: Membership, active: bool, *, by: Membership) -> None:
+    """End a person's part in the project, or let them in again, by a member. What they have given stays.
+
+    Raises NotNow for one's own membership, and where the project would lose its last lead.
+    """
+    if not active:
+        _check_a_lead_stays(membership, by)
     if Membership.objects.filter(pk=membership.pk, is_active=not active).update(is_active=active):
+        membership.is_active = active
+        take_effect(membership)
         audit.record(
             "member.reactivated" if active else "member.deactivated",
             project=membership.project,
-            actor=actor,
+            actor=by.user,
             subject=membership.user.public_id,
         )
+
+
+def _check_a_lead_stays(membership: Membership, by: Membership) -> None:
+    """Raises NotNow. Of two leads who put each other out at the same moment, the lock lets one through."""
+    if membership.pk == by.pk:
+        raise NotNow(_("You cannot end or lower your own membership. Ask another lead or an operator."))
+    leads = Membership.objects.select_for_update(no_key=True).filter(
+        project=membership.project_id, role=Role.LEAD, is_active=True
+    )
+    if [lead.pk for lead in leads.order_by("pk")] == [membership.pk]:
+        raise NotNow(_("A project must keep a lead."))
 
 
 def by_slug(slug: str) -> Project:

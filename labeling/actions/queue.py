@@ -1,7 +1,8 @@
 """The queue's verbs: claim an item, keep its lease, give it back. Items come from items.py.
 
-Locks are always taken in the order cursor → assignment → item → slot; where a claim must lock a slot
-first, or a sweep several items, it does so with SKIP LOCKED. So two verbs never wait for each other.
+Locks are always taken in the order membership → cursor → assignment → item → slot, and several of a kind by
+their keys; where a claim must lock a slot first, or a sweep several items, it does so with SKIP LOCKED. So
+two verbs never wait for each other.
 (An answer under a live lease fills its own slot without the item's lock: slots.take_slot.)
 """
 
@@ -251,6 +252,22 @@ def release(assignment: Assignment) -> None:
     """Give an unfinished item back; its draft stays for when it comes again."""
     held = lock(assignment)
     if held.state in Assignment.LIVE:
+        _end(held, Assignment.State.RELEASED)
+
+
+@transaction.atomic
+def release_all(membership: Membership) -> None:
+    """Give back all that a labeler holds in a project; drafts stay. To be called when they have left it.
+
+    A claim that has passed its door a moment before ends by the clock: no door lets anybody renew it.
+    """
+    project, labeler = membership.project_id, membership.user_id
+    for kind in Kind.values:
+        lock_place(project, labeler, kind)
+    live = Assignment.objects.select_for_update().filter(
+        project_id=project, labeler_id=labeler, state__in=Assignment.LIVE
+    )
+    for held in sorted(live, key=lambda held: held.item_id):
         _end(held, Assignment.State.RELEASED)
 
 

@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit
+from labeling.actions import audit, tokens
 from labeling.actions.errors import NotNow
 from labeling.actions.limits import Limit, Taken, take, take_all
 from labeling.actions.text import check_text
@@ -135,8 +135,13 @@ def app_code(secret: str, counter: int) -> str:
 
 
 @transaction.atomic
-def sign_out_everywhere(user: User) -> None:
-    """End every session of the account; the one that asks is kept by `update_session_auth_hash`."""
+def sign_out_everywhere(user: User, *, programs: bool = False) -> None:
+    """End every session of the account, and with `programs` its API tokens.
+
+    The session that asks is kept by `update_session_auth_hash`.
+    """
+    if programs:
+        tokens.revoke_all(user)
     User.objects.filter(pk=user.pk).update(sign_outs=F("sign_outs") + 1)
     user.refresh_from_db(fields=["sign_outs"])
     audit.record("user.signed_out_everywhere", actor=user, subject=user.public_id)

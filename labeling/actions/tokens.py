@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -48,17 +47,17 @@ def create(
     return token, secret
 
 
+def valid() -> models.QuerySet[ApiToken]:
+    """Neither expired nor revoked."""
+    in_time = models.Q(expires_at=None) | models.Q(expires_at__gt=Now())
+    return ApiToken.objects.filter(in_time, revoked_at=None)
+
+
 def find(secret: str) -> ApiToken | None:
     """The valid token of an active account, with its user, or None. Its use is noted once an hour."""
     if not secret.startswith(PREFIX) or not secret.isascii():
         return None
-    valid = ApiToken.objects.select_related("user").filter(
-        Q(expires_at=None) | Q(expires_at__gt=Now()),
-        digest=bearer.digest(secret),
-        revoked_at=None,
-        user__is_active=True,
-    )
-    token = valid.first()
+    token = valid().select_related("user").filter(digest=bearer.digest(secret), user__is_active=True).first()
     if token is not None and _is_due(token):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=Now())
     return token
@@ -69,6 +68,13 @@ def revoke(token: ApiToken, *, actor: User | None = None) -> None:
     """The token is good for nothing from now on. Revoking it again changes nothing."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=Now()):
         audit.record("token.revoked", actor=actor or token.user, subject=token.public_id)
+
+
+@transaction.atomic
+def revoke_all(user: User, *, actor: User | None = None) -> None:
+    """For an account that is taken back: whoever came in by a token of it is out."""
+    for token in valid().select_related("user").filter(user=user):
+        revoke(token, actor=actor)
 
 
 def _is_due(token: ApiToken) -> bool:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.actions import runs
+from labeling.actions import policies, runs
 from labeling.api.base import OneView, Query, View
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Moment, Shape
@@ -43,8 +43,13 @@ class RunShape(Shape):
     finished_at = Moment(allow_null=True)
 
 
+class Settings(serializers.DictField):
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return super().to_representation(policies.shown(value))
+
+
 class RunWhole(RunShape):
-    settings = serializers.DictField()
+    settings = Settings(help_text="A base model by its name among RANKLOOP_MODELS.")
     seed = serializers.IntegerField()
     inputs = InputShape(many=True)
     log_tail = serializers.CharField()

@@ -47,7 +47,7 @@ class Described(AutoSchema):
 
     @property
     def name(self) -> str:
-        return _names()[self.path]
+        return names()[self.path]
 
     @property
     def door(self) -> Door:
@@ -144,7 +144,7 @@ def _page(shown: type[serializers.Serializer[Any]]) -> type[serializers.Serializ
 
 
 @cache
-def _names() -> dict[str, str]:
+def names() -> dict[str, str]:
     """The name of each address, by its path as OpenAPI writes it."""
     patterns: Any = get_resolver("labeling.api.urls").url_patterns
     return {"/api/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(each.pattern)): each.name for each in patterns}

@@ -83,6 +83,14 @@ class Extra(serializers.BooleanField):
         return assignment is not None and answer.slot_id is None
 
 
+class Languages(serializers.ListField):
+    """Of a member: those that they are given items in."""
+
+    def __init__(self, **more: Any) -> None:
+        tag = serializers.CharField(max_length=16)
+        super().__init__(child=tag, max_length=50, help_text="Empty means all.", **more)
+
+
 class RefusalDetail(Shape):
     code = serializers.CharField()
     message = serializers.CharField(help_text="For people, in their language.")

@@ -10,7 +10,9 @@ from labeling.api import (
     completions,
     datasets,
     demonstrations,
+    invitations,
     items,
+    members,
     models,
     openapi,
     people,
@@ -82,4 +84,11 @@ urlpatterns = [
     path("webhooks/<str:webhook>/deliveries", webhooks.Deliveries.as_view(), name="deliveries"),
     path("webhooks/<str:webhook>/test", webhooks.SendTest.as_view(), name="test-webhook"),
     path("deliveries/<str:delivery>/again", webhooks.SendAgain.as_view(), name="send-again"),
+    path("projects/<str:project>/members", members.Members.as_view(), name="members"),
+    path("projects/<str:project>/members/<str:member>", members.OneMember.as_view(), name="member"),
+    path(
+        "projects/<str:project>/members/<str:member>/active", members.SetActive.as_view(), name="set-active"
+    ),
+    path("projects/<str:project>/invitations", invitations.Invitations.as_view(), name="invitations"),
+    path("invitations/<str:invitation>/revoke", invitations.Revoke.as_view(), name="revoke-invitation"),
 ]

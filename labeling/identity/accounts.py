@@ -73,7 +73,8 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]
         return not records or time.time() - records[-1]["at"] > FRESH_SECONDS
 
     def set_password(self, user: User, password: str) -> None:
-        preferences.change_password(user, password)
+        """By a link in an e-mail; our own page changes one that is known (pages/people.py)."""
+        preferences.replace_forgotten_password(user, password)
         if self.request.user == user:
             update_session_auth_hash(self.request, user)
 

@@ -15,7 +15,9 @@ from allauth.mfa.adapter import get_adapter as factors
 from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.totp.internal.auth import get_totp_secret
 from django import forms
+from django.conf import settings
 from django.contrib.auth import password_validation
+from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -27,13 +29,16 @@ from labeling.models import Role, User
 RESETS_BY_ADDRESS = limits.Limit("reset by address", most=20, seconds=3600)
 RESETS_OF_ONE = limits.Limit("reset of e-mail", most=5, seconds=3600)
 EMAILS = limits.Limit("e-mail of account", most=5, seconds=3600)
+TOO_MANY = "too_many"
 
 
 @contextmanager
 def at_the_form() -> Iterator[None]:
-    """A refusal is shown by the form."""
+    """A refusal is shown by the form, and one for too many tries by the status too (pages/limited.py)."""
     try:
         yield
+    except limits.TooMany as error:
+        raise forms.ValidationError(error.message, TOO_MANY, error.data) from None
     except ActionError as error:
         raise forms.ValidationError(error.message) from None
 
@@ -48,6 +53,15 @@ class Plain(forms.Form):
 def password_field(label: Any, autocomplete: str) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(label=label, strip=False, widget=widget, max_length=1024)
+
+
+def check_own_password(user: User, password: str) -> str:
+    """The password if it is the user's own. It can be guessed no faster here than at the sign-in page."""
+    with at_the_form():
+        found = sign_in.check_password(user.username, password, client_address(context.request))
+    if found != user:
+        raise forms.ValidationError(_("This is not your password."))
+    return password
 
 
 def code_field() -> forms.CharField:
@@ -128,12 +142,14 @@ class PasswordAgainForm(Plain):
         self.user = user
 
     def clean_password(self) -> str:
-        password = str(self.cleaned_data["password"])
-        with at_the_form():
-            found = sign_in.check_password(self.user.username, password, client_address(context.request))
-        if found != self.user:
-            raise forms.ValidationError(_("This is not your password."))
-        return password
+        return check_own_password(self.user, self.cleaned_data["password"])
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    """Django's, with our limits on guessing the old password."""
+
+    def clean_old_password(self) -> str:
+        return check_own_password(self.user, self.cleaned_data["old_password"])
 
 
 class FirstCodeForm(Plain):
@@ -238,7 +254,23 @@ class JoinForm(Plain):
             self.add_error("password_again", _("The two passwords are not the same."))
 
 
-class InviteForm(Plain):
+class MemberForm(Plain):
+    """What a lead says about a member."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.LABELER)
+    languages = forms.CharField(
+        label=_("Languages"),
+        max_length=200,
+        required=False,
+        help_text=_("Those they read, such as en, zh. Empty means all."),
+    )
+
+    def clean_languages(self) -> list[str]:
+        words = re.split("[,，、]", str(self.cleaned_data["languages"]))
+        return [word.strip() for word in words if word.strip()]
+
+
+class InviteForm(MemberForm):
     """What a lead says about whom they invite."""
 
     note = forms.CharField(
@@ -246,13 +278,6 @@ class InviteForm(Plain):
         max_length=invitations.MOST_NOTE,
         required=False,
         help_text=_("A note for the leads of this project."),
-    )
-    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.LABELER)
-    languages = forms.CharField(
-        label=_("Languages"),
-        max_length=200,
-        required=False,
-        help_text=_("Those they read, such as en, zh. Empty means all."),
     )
     days = forms.IntegerField(
         label=_("Valid for days"), min_value=1, max_value=invitations.MOST_DAYS, initial=invitations.DAYS
@@ -262,7 +287,9 @@ class InviteForm(Plain):
         required=False,
         help_text=_("An e-mail address. The link is also shown to you."),
     )
+    field_order = ("note", "role", "languages", "days", "email")
 
-    def clean_languages(self) -> list[str]:
-        words = re.split("[,，、]", str(self.cleaned_data["languages"]))
-        return [word.strip() for word in words if word.strip()]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.EMAIL:
+            del self.fields["email"]

@@ -12,6 +12,7 @@ Everybody else is turned away.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -94,6 +95,13 @@ class Providers(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 def _make(login: SocialLogin, token: str) -> User:
+    """Under a name that is free; where somebody takes it at this very moment, under the next one."""
+    while True:  # each refusal means that one more account is there, which the next search sees
+        with suppress(people.NameTaken), transaction.atomic():
+            return _make_once(login, token)
+
+
+def _make_once(login: SocialLogin, token: str) -> User:
     wanted, name = login.user.username or login.user.email, login.user.get_full_name()
     username = people.free_name(wanted)
     if token:

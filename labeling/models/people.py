@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +31,16 @@ class User(AbstractUser):
         editable=False,
         help_text=_("How often this person signed out everywhere; a session of an earlier count has ended."),
     )
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+        constraints = [
+            # Names that differ by the case of letters alone would be one person to whoever reads them.
+            models.UniqueConstraint(
+                Lower("username"),
+                name="user_name_once",
+                violation_error_message=_("Somebody has this name already."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.username

@@ -12,7 +12,7 @@ from labeling.models.ids import public_id
 class ApiToken(models.Model):
     """What is kept of a token: its SHA-256, never the token, and how to recognise it.
 
-    valid ──revoke──► revoked     by its owner
+    valid ──revoke──► revoked     by its owner, an operator, or as the account is taken back
       └──expires_at──► expired    by the database's clock
     """
 

@@ -21,10 +21,11 @@ from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling.actions import sign_in
+from labeling.actions import sign_in, tokens
 from labeling.actions.errors import ActionError
 from labeling.doors import entered
 from labeling.models import User
+from labeling.pages.limited import Limited
 
 HOME = reverse_lazy("account")
 
@@ -42,6 +43,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
             "email": EmailAddress.objects.filter(user=user).order_by("-verified").first(),
             "sends_email": bool(settings.EMAIL),
+            "tokens": tokens.valid().filter(user=user).count(),
             "providers": [{**one, "link": linked.get(one["id"])} for one in settings.OIDC],
         },
     )
@@ -52,15 +54,15 @@ def _factor(user: User, kind: str) -> Authenticator | None:
     return found
 
 
-class PasswordAgain(allauth.ReauthenticateView):  # type: ignore[misc]
+class PasswordAgain(Limited, allauth.ReauthenticateView):  # type: ignore[misc]
     template_name = "account/again.html"
 
 
-class CodeAgain(ReauthenticateView):  # type: ignore[misc]
+class CodeAgain(Limited, ReauthenticateView):  # type: ignore[misc]
     template_name = "account/again.html"
 
 
-class SecondFactorOn(ActivateTOTPView):  # type: ignore[misc]
+class SecondFactorOn(Limited, ActivateTOTPView):  # type: ignore[misc]
     """Scan a picture, type the first code, and keep the recovery codes."""
 
     template_name = "account/second_factor_on.html"
@@ -101,7 +103,7 @@ class NewRecoveryCodes(GenerateRecoveryCodesView):  # type: ignore[misc]
     template_name = "account/new_recovery_codes.html"
 
 
-class Email(allauth.EmailView):  # type: ignore[misc]
+class Email(Limited, allauth.EmailView):  # type: ignore[misc]
     """The one address of an account. It counts only once its owner has confirmed it."""
 
     template_name = "account/email.html"
@@ -129,9 +131,9 @@ class ConfirmEmail(allauth.ConfirmEmailView):  # type: ignore[misc]
 
 @require_POST
 def end_sessions(request: HttpRequest) -> HttpResponse:
-    """Sign out everywhere but here."""
+    """Sign out everywhere but here; with `tokens`, programs too."""
     user = entered(request).person
-    sign_in.sign_out_everywhere(user)
+    sign_in.sign_out_everywhere(user, programs="tokens" in request.POST)
     update_session_auth_hash(request, user)
     messages.success(request, _("You are signed out everywhere else."))
     return redirect(HOME)
@@ -152,7 +154,7 @@ def unlink(request: HttpRequest, provider_id: str) -> HttpResponse:
 # --- a forgotten password ------------------------------------------------------------------------------
 
 
-class ForgottenPassword(allauth.PasswordResetView):  # type: ignore[misc]
+class ForgottenPassword(Limited, allauth.PasswordResetView):  # type: ignore[misc]
     template_name = "people/forgotten.html"
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:

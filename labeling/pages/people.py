@@ -12,7 +12,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAu
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import SetPasswordForm
 from django.http import (
     Http404,
     HttpRequest,
@@ -31,12 +31,14 @@ from labeling.actions import preferences
 from labeling.actions.errors import BadInput
 from labeling.doors import entered
 from labeling.identity import oidc
+from labeling.identity.forms import ChangePasswordForm
 from labeling.models import User
+from labeling.pages.limited import Limited, limited
 
 A_YEAR = 365 * 24 * 3600
 
 
-class SignIn(LoginView):  # type: ignore[misc]
+class SignIn(Limited, LoginView):  # type: ignore[misc]
     """Sign in, and go on to where one wanted to be."""
 
     template_name = "people/sign_in.html"
@@ -45,7 +47,7 @@ class SignIn(LoginView):  # type: ignore[misc]
         return {**super().get_context_data(**more), "providers": settings.OIDC}
 
 
-class SecondStep(AuthenticateView):  # type: ignore[misc]
+class SecondStep(Limited, AuthenticateView):  # type: ignore[misc]
     """The second factor, after the password was right."""
 
     template_name = "people/second_step.html"
@@ -96,14 +98,14 @@ def change_password(request: HttpRequest) -> HttpResponse:
         messages.info(request, _("Your account has no password: you sign in through a provider."))
         return redirect("account")
     was_one_time = user.must_change_password
-    form_class = SetPasswordForm if was_one_time else PasswordChangeForm
+    form_class = SetPasswordForm if was_one_time else ChangePasswordForm
     form = form_class(user, request.POST or None, label_suffix="")
     if form.is_valid():
         preferences.change_password(user, form.cleaned_data["new_password1"])
         update_session_auth_hash(request, user)
         messages.success(request, _("Your password is saved."))
         return redirect("home" if was_one_time else "account")
-    return render(request, "people/change_password.html", {"form": form})
+    return limited(render(request, "people/change_password.html", {"form": form}), form)
 
 
 @require_POST

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling.actions import runs
+from labeling.actions import policies, runs
 from labeling.doors import entered
 from labeling.models import Project, Run, RunInput, RunStage
 from labeling.pages.charts import Chart, Point, Series, sparkline
@@ -78,7 +78,7 @@ def show(request: HttpRequest, run: str) -> HttpResponse:
         "time_left": _time_left(found, curves),
         "charts": _charts(found, curves),
         "result": facts(found.result),
-        "settings": facts(found.settings),
+        "settings": facts(policies.shown(found.settings)),
         "inputs": found.inputs.select_related("dataset", "model__run").order_by("name"),
         "model": model,
         "report": facts(model.report) if model else [],

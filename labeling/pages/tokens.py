@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -47,8 +48,13 @@ class TokenForm(Plain):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def index(request: HttpRequest) -> HttpResponse:
-    """The list, and after a POST the new token: it is in this one page and nowhere else."""
+    """The list, and after a POST the new token: it is in this one page and nowhere else.
+
+    A token opens the account as a password does, so making one asks who it is, like changing that.
+    """
     user = entered(request).person
+    if request.method == "POST":
+        raise_if_reauthentication_required(request, app="labeling")
     form = TokenForm(request.POST if request.method == "POST" else None)
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid():

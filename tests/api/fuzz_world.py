@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labeling.actions import announcements, datasets, demonstrations, loop, queue, tokens, webhooks
+from labeling.actions import (
+    announcements,
+    datasets,
+    demonstrations,
+    invitations,
+    loop,
+    queue,
+    tokens,
+    webhooks,
+)
 from labeling.actions.clock import Clock
 from labeling.models import (
     CompletionOrigin,
@@ -29,6 +38,7 @@ from tests.pages import world
 class Caller:
     """Somebody with a token, and the ids that their requests may name, by the name of the parameter."""
 
+    user: User
     token: str
     ids: dict[str, list[str]] = field(default_factory=dict)
 
@@ -64,18 +74,24 @@ def made(folder: Path) -> dict[str, Caller]:
         "round": [_held(ours).public_id],
         "webhook": [webhook.public_id],
         "delivery": [given_up.public_id],
+        "member": [ann.user.public_id],
+        "invitation": [invitations.invite(ours, Role.LABELER, by=ann.user)[0].public_id],
     }
     people = {
         str(role): (build.member(ours, str(role), role), build.member(idle, str(role), role)) for role in Role
     }
     callers = {}
     for name, (member, _idle) in people.items():
-        callers[name] = Caller(tokens.create(member.user, "fuzz")[1], {**shared, **_own(member)})
+        callers[name] = _caller(member.user, {**shared, **_own(member)})
     for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
         caller.ids["ranking"] += callers[Role.LABELER].ids["ranking"]
     operator = User.objects.create(username="operator", is_staff=True)
-    callers["operator"] = Caller(tokens.create(operator, "fuzz")[1], {**callers[Role.LEAD].ids})
+    callers["operator"] = _caller(operator, {**callers[Role.LEAD].ids})
     return callers
+
+
+def _caller(user: User, ids: dict[str, list[str]]) -> Caller:
+    return Caller(user, tokens.create(user, "fuzz")[1], ids)
 
 
 def _own(member: Membership) -> dict[str, list[str]]:
@@ -116,8 +132,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "override_gate": {"reason": "we know better"},
     "subscribe": {"receiver": "chat", "events": ["run.failed"]},
     "change_webhook": {"events": ["run.finished"], "active": False},
+    "change_member": {"role": "reviewer", "languages": ["en"]},
+    "set_active": {"is_active": False},
+    "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""
+QUERIES = {"answers": {"kind": "rank"}}
+"""The same of those that cannot do without a query."""
 RECEIVERS = [
     {"id": id, "name": id.title(), "url": "http://127.0.0.1:9/", "secret": "s" * 32} for id in ("lab", "chat")
 ]

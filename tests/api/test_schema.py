@@ -116,4 +116,20 @@ def test_a_body_that_is_no_json_is_415(script, content_type):
 
 def test_another_projects_objects_do_not_exist(script):
     prompt = build.prompt(build.project("secret"), "theirs")
-    assert shape(script.get(f"prompts/{prompt.public_id}"))[0] == 404
+    answer = script.get(f"prompts/{prompt.public_id}")
+    assert (shape(answer)[0], answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_what_a_role_may_not_do_is_forbidden(script):
+    project = script.get("projects").json()["results"][0]["project"]
+    answer = script.get(f"projects/{project}/prompts")
+    assert (shape(answer)[0], answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+def test_every_refusal_of_a_verb_has_its_status_and_too_many_says_when_to_come_back():
+    from labeling.actions import limits
+    from labeling.api import errors
+
+    answer = errors.answer(limits.too_many(90), {})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "90")
+    assert answer.data["error"]["message"] == "Too many attempts. Try again in 2 minutes."

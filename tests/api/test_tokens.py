@@ -71,8 +71,25 @@ def test_a_token_opens_no_page_and_makes_no_token(script):
     assert ApiToken.objects.count() == 1
 
 
+def signed_in(client, user):
+    """By the password, a moment ago."""
+    user.set_password("a long enough one")
+    user.save()
+    client.post("/sign-in/", {"username": user.username, "password": "a long enough one"})
+
+
+def test_an_old_session_makes_a_token_only_by_who_knows_the_password(client, script):
+    signed_in(Client(), script.user)
+    client.force_login(script.user)  # a session that does not say when the password was typed
+    again = client.post(reverse("tokens"), {"name": "export", "days": "30"})["Location"]
+    assert again.startswith("/account/again/?next=")
+    assert client.post(again, {"password": "wrong"}).status_code == 200
+    assert ApiToken.objects.count() == 1
+    assert tokens.find(client.post(again, {"password": "a long enough one"}).context["secret"]) is not None
+
+
 def test_the_page_shows_a_new_token_once_and_revokes_it(client, script):
-    client.force_login(script.user)
+    signed_in(client, script.user)
     made = client.post(reverse("tokens"), {"name": "export", "days": "30"})
     secret = made.context["secret"]
     assert secret in made.content.decode()
@@ -85,7 +102,7 @@ def test_the_page_shows_a_new_token_once_and_revokes_it(client, script):
 
 
 def test_a_name_is_wanted_and_the_page_says_so(client, script):
-    client.force_login(script.user)
+    signed_in(client, script.user)
     answer = client.post(reverse("tokens"), {"name": "\u200b ", "days": "7"})
     assert set(answer.context["form"].errors) == {"days"}
     assert client.post(reverse("tokens"), {"name": " "}).context["form"].errors["name"]

@@ -50,11 +50,18 @@ class Desk:
 
 
 def sign_in(context: BrowserContext, user: Any, url: str) -> None:
+    """As by a password that was typed a moment ago."""
+    from allauth.account.internal.flows.login import record_authentication
     from django.conf import settings
+    from django.http import HttpRequest
     from django.test import Client
 
     client = Client()
     client.force_login(user)
+    typed = HttpRequest()
+    typed.session = client.session
+    record_authentication(typed, user, method="password")
+    typed.session.save()
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": url}])
 

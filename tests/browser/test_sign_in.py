@@ -9,8 +9,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from playwright.sync_api import Page, expect
 
-from labeling.actions import invitations, sign_in
+from labeling.actions import invitations, sign_in, tokens
 from labeling.models import Membership, Role, User
+from labeling.pages import members
 from tests import build
 from tests.browser.conftest import quiet, watch
 from tests.browser.test_look import findings, fits
@@ -119,6 +120,16 @@ def test_a_lead_invites_and_somebody_joins_by_the_link(visitor, context, browser
     other.context.close()
     page.goto(f"{url}/p/{project.public_id}/people/")
     expect(page.get_by_text("used")).to_be_visible()
+    page.get_by_role("link", name="Change ada").click()
+    page.get_by_label("Role").select_option("labeler")
+    page.get_by_label("Languages").fill("en, zh")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row").filter(has=page.get_by_role("link", name="Change ada"))).to_contain_text(
+        "labeler"
+    )
+    expect(page.get_by_role("row").filter(has=page.get_by_role("link", name="Change ada"))).to_contain_text(
+        "en, zh"
+    )
     page.get_by_role("button", name="End the membership of ada").click()
     expect(page.get_by_text("ada is no member any more.")).to_be_visible()
 
@@ -158,10 +169,13 @@ def every_page(visitor, openid, settings):
     project = build.project()
     lin = person("lin", first_name="Lin with a rather long name, as some people have")
     build.member(project, "lin", Role.LEAD)
-    build.member(project, "ann", languages=["en", "zh"])
     build.member(project, "former", is_active=False)
     EmailAddress.objects.create(user=lin, email="lin.with.a.long.address@example.org", verified=False)
+    ann = build.member(project, "ann", languages=["en", "zh"]).user
+    for _ in range(members.PER_PAGE):
+        invitations.invite(project, Role.LABELER, by=lin)
     _made, token = invitations.invite(project, Role.REVIEWER, by=lin, note="Somebody from the lab next door")
+    tokens.create(lin, "a script")
 
     def walk() -> Any:
         page.context.clear_cookies()
@@ -189,6 +203,8 @@ def every_page(visitor, openid, settings):
         page.goto(f"{url}/p/{project.public_id}/people/")
         page.get_by_role("button", name="Make a link").click()
         yield "people"
+        page.goto(f"{url}/p/{project.public_id}/people/{ann.public_id}/")
+        yield "a member"
         page.goto(f"{url}/account/second-factor/")
         page.get_by_label("Code").fill(code_of(page))
         page.get_by_role("button", name="Turn on").click()

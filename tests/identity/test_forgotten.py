@@ -10,6 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.core import mail as outbox
 from django.test import Client
 
+from labeling.actions import tokens
 from labeling.identity import mail
 from labeling.models import AuditEvent, User
 
@@ -58,6 +59,16 @@ def test_a_link_makes_a_new_password_once(mei):
     assert not mei.must_change_password
     assert AuditEvent.objects.filter(verb="password.changed", subject=mei.public_id).count() == 1
     assert Client().get(address, follow=True).context["token_fail"]
+
+
+def test_a_new_password_by_a_link_revokes_the_tokens(mei):
+    _made, secret = tokens.create(mei, "a script")
+    ask("mei@example.org")
+    client = Client()
+    hidden = client.get(link(letters()[0]), follow=True).redirect_chain[-1][0]
+    client.post(hidden, {"password1": NEW, "password2": NEW})
+    assert tokens.find(secret) is None
+    assert AuditEvent.objects.get(verb="token.revoked").actor == mei
 
 
 def test_the_answer_does_not_tell_who_has_an_account(mei):

@@ -177,18 +177,21 @@ def test_labelers_and_leads_elsewhere_cannot_invite_or_revoke(project, link):
 def test_a_lead_ends_memberships_and_starts_them_again_but_not_their_own(project, lead):
     ann = build.member(project, "ann")
     client = world.signed_in(lead)
-    address = f"/p/{project.public_id}/people/active"
-    client.post(address, {"person": ann.user.public_id, "active": "0"})
+
+    def set_active(person, active):
+        return client.post(f"/p/{project.public_id}/people/{person}/active", {"active": active})
+
+    set_active(ann.user.public_id, "0")
     assert not Membership.objects.get(pk=ann.pk).is_active
     assert world.signed_in(ann.user).get(f"/p/{project.public_id}/rank/").status_code == 404
-    client.post(address, {"person": ann.user.public_id, "active": "1"})
+    set_active(ann.user.public_id, "1")
     assert Membership.objects.get(pk=ann.pk).is_active
     assert verbs() == ["member.deactivated", "member.reactivated"]
-    client.post(address, {"person": lead.public_id, "active": "0"})
+    set_active(lead.public_id, "0")
     assert Membership.objects.get(user=lead).is_active
     stranger = build.member(build.project("other"), "stranger")
-    for nobody in (stranger.user.public_id, "nobody", "\x00", ""):
-        assert client.post(address, {"person": nobody, "active": "0"}).status_code == 302
+    for nobody in (stranger.user.public_id, "nobody"):
+        assert set_active(nobody, "0").status_code == 404
     assert Membership.objects.get(pk=stranger.pk).is_active
 
 
@@ -221,5 +224,27 @@ def test_of_many_with_the_same_link_one_joins(project, lead):
 
 
 def test_the_last_word_on_membership_is_the_leads(project, lead):
+    own = Membership.objects.get(user=lead)
     with pytest.raises(NotNow):
-        projects.set_active(Membership.objects.get(user=lead), False, actor=lead)
+        projects.set_active(own, False, by=own)
+
+
+def test_an_open_link_is_found_and_revoked_however_many_came_after_it(project, lead, link, monkeypatch):
+    from labeling.pages import members
+
+    monkeypatch.setattr(members, "PER_PAGE", 2)
+    first = Invitation.objects.get()
+    for _ in range(3):
+        invitations.revoke(invitations.invite(project, Role.LABELER, by=lead)[0], actor=lead)
+    client, address = world.signed_in(lead), f"/p/{project.public_id}/people/"
+    page = client.get(address)
+    assert page.context["invitations"][0]["invitation"] == first
+    assert f'href="{address}?invitations=2"' in page.content.decode()
+    assert len(client.get(address, {"invitations": 2}).context["invitations"]) == 2
+    client.post(f"/invitations/{first.public_id}/revoke")
+    assert Client().get(link).status_code == 410
+
+
+def test_the_page_of_a_new_link_can_be_reloaded_by_its_address(project, lead):
+    answer = world.signed_in(lead).get(f"/p/{project.public_id}/people/invite")
+    assert answer["Location"] == f"/p/{project.public_id}/people/"

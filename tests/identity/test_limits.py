@@ -133,6 +133,29 @@ def checked(monkeypatch):
     return seen
 
 
+def test_the_sign_in_page_says_when_to_come_back(mei, client):
+    for _ in range(8):
+        assert client.post("/sign-in/", {"username": "mei", "password": "wrong"}).status_code == 200
+    answer = client.post("/sign-in/", {"username": "mei", "password": PASSWORD})
+    assert answer.status_code == 429
+    assert 590 <= int(answer["Retry-After"]) <= 600
+    assert "Try again in 10 minutes." in answer.content.decode()
+
+
+def test_the_old_password_cannot_be_guessed_where_it_is_changed(mei, client, checked):
+    client.force_login(mei)
+    new = {"new_password1": "quite another one", "new_password2": "quite another one"}
+    answers = [
+        client.post("/account/password/", {"old_password": f"guess {number}", **new}) for number in range(40)
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 8 + [429] * 32
+    assert len(checked) == 8
+    assert int(answers[-1]["Retry-After"]) > 500
+    assert client.post("/account/password/", {"old_password": PASSWORD, **new}).status_code == 429
+    later(seconds=601)
+    assert client.post("/account/password/", {"old_password": PASSWORD, **new})["Location"] == "/account/"
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("addresses", [1, 1000])
@@ -156,11 +179,12 @@ def test_of_a_thousand_guesses_at_once_ten_at_most_are_verified(live_server, che
             allow_redirects=False,
             timeout=60,
         )
+        assert answer.status_code == (429 if "Retry-After" in answer.headers else 200)
         return answer.status_code, "Too many attempts" in answer.text
 
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(try_one, range(1000)))
-    assert {status for status, _limited in answers} == {200}
+    assert all(status == (429 if limited else 200) for status, limited in answers)
     assert 1 <= len(checked) <= 10
     assert sum(limited for _status, limited in answers) == 1000 - len(checked)
 

@@ -13,7 +13,7 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 
-from labeling.actions import invitations
+from labeling.actions import invitations, people
 from labeling.identity import oidc
 from labeling.models import AuditEvent, Membership, Role, User
 from tests import build
@@ -132,6 +132,17 @@ def test_an_invitation_makes_an_account_by_the_provider(openid):
     other = openid.person("late", name="Late")
     assert come(openid, other, next=f"/join/{token}/")[1]["Location"] == "/sign-in/"
     assert User.objects.count() == 2
+
+
+def test_a_name_that_somebody_takes_at_that_very_moment_is_passed_over(openid, monkeypatch):
+    openid.settings["open"] = True
+    User.objects.create(username="LATE")
+    find, found_before = people.free_name, ["late"]
+    monkeypatch.setattr(
+        people, "free_name", lambda wanted: found_before.pop() if found_before else find(wanted)
+    )
+    client, _answer = come(openid, openid.person("late-there", preferred_username="late"))
+    assert client.get("/account/").context["user"].username == "late2"
 
 
 def test_an_open_provider_lets_everybody_in_but_into_no_project(openid):

@@ -134,6 +134,20 @@ def test_leads_and_operators_can_be_required_to_have_one(mei, settings):
         assert client.get(page).status_code == 200
 
 
+def test_who_may_not_enter_anyway_is_not_asked_for_one(mei, settings):
+    settings.REQUIRE_SECOND_FACTOR = ["lead", "operator"]
+    project = build.project()
+    client, _answer = sign_in_as()
+    addresses = [f"/p/{project.public_id}/", f"/api/projects/{project.public_id}/prompts"]
+    assert [client.get(address).status_code for address in addresses] == [404, 404]
+    member = build.member(project, "mei")
+    assert [client.get(address).status_code for address in addresses] == [403, 403]
+    member.role = Role.LEAD
+    member.save()
+    assert client.get(addresses[0])["Location"] == "/account/second-factor/"
+    assert client.get(addresses[1]).json()["error"]["code"] == "second_factor_required"
+
+
 def test_labelers_are_not_required_to(mei, settings):
     settings.REQUIRE_SECOND_FACTOR = ["lead"]
     project = build.project()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from django.conf import settings
 from django.test import Client
 
-from labeling.actions import people
+from labeling.actions import people, tokens
 from labeling.models import AuditEvent, User
 
 pytestmark = pytest.mark.django_db
@@ -69,10 +71,23 @@ def test_signing_out_everywhere_keeps_the_session_that_asks(mei):
     assert AuditEvent.objects.filter(verb="user.signed_out_everywhere", subject=mei.public_id).count() == 1
 
 
-def test_a_reset_by_an_operator_ends_every_session(mei):
-    here = signed_in()
+def test_signing_out_everywhere_revokes_the_tokens_too_where_the_box_is_ticked(mei):
+    here, (_made, secret) = signed_in(), tokens.create(mei, "a script")
+    assert 'name="tokens" checked' in here.get("/account/").content.decode()
+    here.post("/account/sessions/end")
+    assert tokens.find(secret) is not None
+    here.post("/account/sessions/end", {"tokens": "on"})
+    assert tokens.find(secret) is None
+    assert 'name="tokens"' not in here.get("/account/").content.decode()
+
+
+def test_a_reset_by_an_operator_ends_every_session_and_token(mei):
+    here, (_made, secret) = signed_in(), tokens.create(mei, "a script")
+    other = tokens.create(User.objects.create(username="bo"), "theirs")[1]
     people.reset_password(mei)
     assert not is_in(here)
+    assert tokens.find(secret) is None
+    assert tokens.find(other) is not None
 
 
 def test_signing_in_leads_on_within_this_site_only(mei):
@@ -81,6 +96,23 @@ def test_signing_in_leads_on_within_this_site_only(mei):
     assert client.post("/sign-in/", {**form, "next": "/account/"})["Location"] == "/account/"
     for elsewhere in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):
         assert Client().post("/sign-in/", {**form, "next": elsewhere})["Location"] == "/"
+
+
+def comes_back_to(address, referer=""):
+    """Where a form that was posted after the session had ended leads on, through the sign-in page."""
+    answer = Client().post(address, headers={"Referer": referer} if referer else {})
+    return parse_qs(urlsplit(answer["Location"]).query)["next"][0]
+
+
+def test_after_a_form_one_comes_back_to_the_page_that_it_stood_on(mei):
+    page = "/p/x/people/?page=2"
+    assert comes_back_to("/account/sessions/end", f"http://testserver{page}") == page
+    assert comes_back_to("/account/sessions/end") == "/"
+    for elsewhere in ("https://evil.example/x", "http://testserver.evil.example/", "javascript:alert(1)"):
+        assert comes_back_to("/account/sessions/end", elsewhere) == "/"
+    client = Client()
+    client.post("/account/sessions/end")
+    assert signed_in(client, next="/").get("/").status_code == 200
 
 
 def test_a_closed_account_and_a_wrong_password_read_the_same(mei):

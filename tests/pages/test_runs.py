@@ -135,3 +135,19 @@ def test_a_run_of_another_project_does_not_exist(client, run):
     assert client.post(reverse("stop-run", args=[foreign.public_id])).status_code == 404
     foreign.refresh_from_db()
     assert foreign.state == Run.State.WAITING
+
+
+def test_a_base_model_is_named_and_not_where_it_lies(client, lead, run, settings):
+    from labeling.actions.policies import shown
+    from tests.api.callers import Script
+
+    place = "/srv/models/ours-7b"
+    settings.BASE_MODELS = {**settings.BASE_MODELS, "ours": {"kind": "folder", "name": place}}
+    run.settings["base"] = {**run.settings["base"], "kind": "folder", "name": place}
+    run.save()
+    assert Script(lead.user).get(f"runs/{run.public_id}").json()["settings"]["base"]["name"] == "ours"
+    page = client.get(reverse("run", args=[run.public_id])).content.decode()
+    assert place not in page
+    assert "ours" in page
+    del settings.BASE_MODELS["ours"]
+    assert shown(run.settings)["base"]["name"] == ""

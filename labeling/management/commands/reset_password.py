@@ -12,7 +12,10 @@ from labeling.management.messages import refusal
 
 
 class Command(BaseCommand):
-    help = "Give an account a new one-time password, printed once. Whoever is signed in to it is signed out."
+    help = (
+        "Give an account a new one-time password, printed once. Whoever is signed in to it is signed out,"
+        " and its API tokens are revoked."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
