@@ -75,6 +75,7 @@ LEFT_OUT = {
     "compose.yaml": {
         "RANKLOOP_EMAIL_URL": "holds a password: a file in secrets/more",
         "RANKLOOP_OIDC_SECRET_LAB": "holds a secret, and is named by its provider: a file in secrets/more",
+        "RANKLOOP_WEBHOOKS": "wants a way out for one worker alone: compose.override.yaml, docker/README.md",
         "RANKLOOP_ARTIFACTS": "is a volume's place below RANKLOOP_STATE",
     },
     "environment.example": {},

@@ -46,7 +46,8 @@ def test_answers_are_asked_for_since_a_moment(project, lead, ann):
 
 
 @pytest.fixture
-def world(store, live_server, tmp_path) -> dict[str, fuzz_world.Caller]:
+def world(store, settings, live_server, tmp_path) -> dict[str, fuzz_world.Caller]:
+    settings.WEBHOOKS = fuzz_world.RECEIVERS
     return fuzz_world.made(tmp_path)
 
 
