@@ -53,6 +53,8 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message])
 
         Assistant:
         (the answer, then the end-of-sequence token)
+
+    A tokenizer whose vocabulary has no line breaks (T5's) reads them as spaces.
     """
     if tokenizer.chat_template:
         turns = [{"role": message.role, "content": message.content} for message in messages]
@@ -73,10 +75,11 @@ def encode_response(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -
     """The answer and its end token, at most `limit` tokens, cut from the right.
 
     A cut answer has no end token: the model must not learn to stop there. Text that looks like a special
-    token stays text.
+    token stays text, but for the end token where its spelling is a piece like any other, as in T5's: left out.
     """
+    end = tokenizer.eos_token_id
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-    return [*ids, tokenizer.eos_token_id][:limit]
+    return [*(token for token in ids if token != end), end][:limit]
 
 
 def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:

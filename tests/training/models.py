@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    T5Tokenizer,
 )
 
 from training.checkpoints import save_model, tiny_model
@@ -53,8 +55,8 @@ def folder(family: str, at: Path) -> Path:
     return at
 
 
-def plain_tokenizer(*, ends_prompts: bool = False, **special: str) -> PreTrainedTokenizerFast:
-    """Bytes without a chat template; T5's own tokenizer too ends every text that it encodes."""
+def plain_tokenizer(**special: str) -> PreTrainedTokenizerFast:
+    """Bytes, without a chat template."""
     vocabulary = {
         text: number
         for number, text in enumerate(["<pad>", "<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())])
@@ -62,8 +64,10 @@ def plain_tokenizer(*, ends_prompts: bool = False, **special: str) -> PreTrained
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    if ends_prompts:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="$A <end>", special_tokens=[("<end>", 1)]
-        )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def t5_tokenizer(letters: str) -> PreTrainedTokenizerBase:
+    """T5's own kind of tokenizer, which ends every text that it encodes, with these letters as its pieces."""
+    pieces = ["<pad>", "</s>", "<unk>", "▁", *sorted(set(letters))]
+    return T5Tokenizer(vocab=[(piece, -2.0 * (n > 2)) for n, piece in enumerate(pieces)], extra_ids=0)

@@ -14,6 +14,8 @@ from tests.training.runs import LIMITS, TINY, make_run, start
 from training.checkpoints import load_policy
 from training.contracts import EXIT_BAD_INPUT, GeneratedRow, RunError, RunResult, read_rows
 
+pytestmark = pytest.mark.slow
+
 LORA = {"lora_rank": 4, "gradient_checkpointing": True}
 RATES = {"policy_learning_rate": 1e-2, "value_learning_rate": 1e-2, "warmup_iterations": 0, "ema_decay": 0.5}
 EPISODES = {"episodes": 32, "batch_size": 16, "minibatch_size": 8}

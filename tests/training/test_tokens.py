@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from tests.training.models import plain_tokenizer
+from tests.training.models import plain_tokenizer, t5_tokenizer
 from training import tokens
 from training.contracts import ContractError, Message
 
@@ -57,29 +57,27 @@ def test_a_tokenizer_without_a_template_gets_the_plain_format() -> None:
     assert tokens.prompt_text(tokenizer, CHAT) == "System: s\n\nUser: hi\n\nAssistant:\n"
 
 
-def test_an_encoder_decoders_own_tokenizer_ends_prompts_and_answers_once() -> None:
-    tokenizer = plain_tokenizer(eos_token="<end>", pad_token="<pad>", ends_prompts=True)
-    end = tokenizer.eos_token_id
-    prompt = tokens.encode_prompt(tokenizer, CHAT, limit=99)
-    assert prompt[-1] == end
-    assert end not in prompt[:-1]
-    assert tokenizer.decode(prompt[:-1]) == "System: s\n\nUser: hi\n\nAssistant:\n"
+def test_a_t5_reads_the_plain_format_and_ends_prompts_and_answers_once() -> None:
+    tokenizer = t5_tokenizer("UserAssistant:你好再见，。！您")
+    chat = [Message("user", "你好"), Message("assistant", "您好！"), Message("user", "再见")]
+    prompt = tokens.encode_prompt(tokenizer, chat, limit=99)
+    assert tokenizer.decode(prompt) == "User: 你好 Assistant: 您好！ User: 再见 Assistant:</s>"
     # A prompt that is cut keeps its end.
-    assert tokens.encode_prompt(tokenizer, CHAT, limit=3) == prompt[-3:]
-    answer = tokens.encode_response(tokenizer, "好 <end>", limit=99)
-    assert answer.count(end) == 1
-    assert tokens.decode_response(tokenizer, answer) == "好 <end>"
+    assert tokens.encode_prompt(tokenizer, chat, limit=3) == prompt[-3:]
+    answer = tokens.encode_response(tokenizer, "再见，您。</s>", limit=99)
+    assert answer.count(tokenizer.eos_token_id) == 1
+    assert answer[-1] == tokenizer.eos_token_id
+    assert tokens.decode_response(tokenizer, answer) == "再见，您。"
 
 
-@pytest.mark.parametrize("ends_prompts", [False, True])
-def test_a_conversation_of_several_turns_in_chinese_reads_the_same_in_every_format(
-    tiny: PreTrainedTokenizerBase, ends_prompts: bool
+def test_a_conversation_of_several_turns_in_chinese_reads_the_same_in_bytes(
+    tiny: PreTrainedTokenizerBase,
 ) -> None:
     chat = [Message("user", "你好"), Message("assistant", "您好！"), Message("user", "再见 👋")]
     prompt = tokens.encode_prompt(tiny, chat, limit=999)
     assert tiny.decode(prompt) == "<|user|>你好<|assistant|>您好！<|end|><|user|>再见 👋<|assistant|>"
-    plain = plain_tokenizer(eos_token="<end>", pad_token="<pad>", ends_prompts=ends_prompts)
-    text = plain.decode(tokens.encode_prompt(plain, chat, limit=999), skip_special_tokens=True)
+    plain = plain_tokenizer(eos_token="<end>", pad_token="<pad>")
+    text = plain.decode(tokens.encode_prompt(plain, chat, limit=999))
     assert text == "User: 你好\n\nAssistant: 您好！\n\nUser: 再见 👋\n\nAssistant:\n"
     for tokenizer in (tiny, plain):
         answer = tokens.encode_response(tokenizer, "一路平安，再会。", limit=999)
