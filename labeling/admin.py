@@ -357,6 +357,16 @@ LOOKED_AT: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tupl
         (),
         ("user__username", "name", "public_id"),
     ),
+    nouns.Webhook: (
+        ("public_id", "project", "receiver", "events", "is_active", "created_by", "created_at"),
+        ("project", "is_active"),
+        ("public_id", "receiver"),
+    ),
+    nouns.Delivery: (
+        ("public_id", "project", "receiver", "event", "state", "attempts", "status", "trouble", "created_at"),
+        ("project", "event", "state"),
+        ("public_id", "receiver", "cause"),
+    ),
     nouns.AuditEvent: (
         ("created_at", "verb", "project", "actor", "subject", "data"),
         ("project",),

@@ -31,6 +31,7 @@ from django.utils.translation import gettext as _
 from labeling import access
 from labeling.models import (
     DatasetVersion,
+    Delivery,
     Demonstration,
     Invitation,
     Membership,
@@ -41,6 +42,7 @@ from labeling.models import (
     Round,
     Run,
     User,
+    Webhook,
 )
 
 Found = TypeVar("Found")
@@ -140,6 +142,11 @@ DOORS: dict[str, Door] = {
     "invite": lead(),
     "set-active": lead(),
     "revoke-invitation": lead("invitation"),
+    "webhooks": lead(),
+    "subscribe": lead(),
+    "set-webhook-active": lead("webhook"),
+    "test-webhook": lead("webhook"),
+    "send-again": lead("delivery"),
     # --- leads' and reviewers' programs ---
     "api:demonstrations": reviewer(),
     "api:demonstration": reviewer("demonstration"),
@@ -162,6 +169,11 @@ DOORS: dict[str, Door] = {
     "api:round": lead("round"),
     "api:stop-round": lead("round"),
     "api:override-gate": lead("round"),
+    "api:webhooks": lead(),
+    "api:webhook": lead("webhook"),
+    "api:deliveries": lead("webhook"),
+    "api:test-webhook": lead("webhook"),
+    "api:send-again": lead("delivery"),
     # --- what the API is ---
     "api:schema": ANYONE,
     "api-docs": ANYONE,
@@ -187,6 +199,8 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "run": Run,
     "round": Round,
     "invitation": Invitation,
+    "webhook": Webhook,
+    "delivery": Delivery,
 }
 """What it is where a role in its project is asked for; a project is found with the membership."""
 

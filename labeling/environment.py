@@ -11,7 +11,8 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
@@ -21,8 +22,32 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KEY_FILE = "secret_key"
 """The file in the state folder, and in a backup, that holds the installation's key."""
 
-PROVIDER_FIELDS = {"id": str, "name": str, "server_url": str, "client_id": str, "trusted": bool, "open": bool}
-PROVIDER_NEEDS = ("id", "name", "server_url", "client_id")
+
+@dataclass(frozen=True)
+class _Other:
+    """Another system that an operator names as a JSON object: its fields, and those that it must have."""
+
+    what: str
+    fields: Mapping[str, type]
+    needs: tuple[str, ...]
+    address: str
+    """The field with its address."""
+    shortest_secret: int = 1
+
+
+PROVIDER = _Other(
+    "provider",
+    {"id": str, "name": str, "server_url": str, "client_id": str, "trusted": bool, "open": bool},
+    needs=("id", "name", "server_url", "client_id"),
+    address="server_url",
+)
+RECEIVER = _Other(
+    "receiver",
+    {"id": str, "name": str, "url": str},
+    needs=("id", "name", "url"),
+    address="url",
+    shortest_secret=32,
+)
 
 
 class BadEnvironment(Exception):
@@ -83,6 +108,19 @@ def providers(name: str) -> list[dict[str, Any]]:
 
     The secret of the provider `lab` stands in a variable of its own: NAME_SECRET_LAB.
     """
+    return _others(name, PROVIDER, secrets_in=f"{name}_SECRET")
+
+
+def receivers(name: str) -> list[dict[str, Any]]:
+    """Receivers of webhooks as JSON: a list of objects with id, name and url.
+
+    The secret that signs what is sent to `lab` stands in RANKLOOP_WEBHOOK_SECRET_LAB.
+    """
+    return _others(name, RECEIVER, secrets_in="RANKLOOP_WEBHOOK_SECRET")
+
+
+def _others(name: str, kind: _Other, *, secrets_in: str) -> list[dict[str, Any]]:
+    """The checked objects, each with the secret that stands beside it in the environment."""
     try:
         found = json.loads(text(name) or "[]")
     except ValueError as error:
@@ -90,31 +128,45 @@ def providers(name: str) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise BadEnvironment(f"{name}: expected a list of objects")
     for one in found:
-        _check_provider(name, one)
-        variable = f"{name}_SECRET_{one['id'].upper().replace('-', '_')}"
+        _check_other(name, kind, one)
+        variable = f"{secrets_in}_{one['id'].upper().replace('-', '_')}"
         one["secret"] = text(variable)
         if not one["secret"]:
-            raise BadEnvironment(f"{variable} is wanted: the client secret of {one['id']}")
+            raise BadEnvironment(f"{variable} is wanted: the secret of the {kind.what} {one['id']}")
+        if len(one["secret"]) < kind.shortest_secret:
+            raise BadEnvironment(f"{variable}: at least {kind.shortest_secret} characters are wanted")
     if len({one["id"] for one in found}) < len(found):
-        raise BadEnvironment(f"{name}: two providers have the same id")
+        raise BadEnvironment(f"{name}: two {kind.what}s have the same id")
     return found
 
 
-def _check_provider(name: str, one: dict[str, Any]) -> None:
+def _check_other(name: str, kind: _Other, one: dict[str, Any]) -> None:
     for field, value in one.items():
-        kind = PROVIDER_FIELDS.get(field)
-        if kind is None:
-            raise BadEnvironment(f"{name}: unknown field {field!r}; there are {', '.join(PROVIDER_FIELDS)}")
-        if not isinstance(value, kind):
-            raise BadEnvironment(f"{name}: {field} must be a {kind.__name__}")
-    if missing := [field for field in PROVIDER_NEEDS if not one.get(field)]:
-        raise BadEnvironment(f"{name}: a provider lacks {missing[0]}")
+        wanted = kind.fields.get(field)
+        if wanted is None:
+            raise BadEnvironment(f"{name}: unknown field {field!r}; there are {', '.join(kind.fields)}")
+        if not isinstance(value, wanted):
+            raise BadEnvironment(f"{name}: {field} must be a {wanted.__name__}")
+    if missing := [field for field in kind.needs if not one.get(field)]:
+        raise BadEnvironment(f"{name}: a {kind.what} lacks {missing[0]}")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", one["id"]):
         raise BadEnvironment(f"{name}: the id {one['id']!r} must be small letters, digits and hyphens")
-    address = urlsplit(one["server_url"])
-    is_local = address.hostname in ("localhost", "127.0.0.1", "::1")
-    if not address.hostname or not (address.scheme == "https" or (address.scheme == "http" and is_local)):
-        raise BadEnvironment(f"{name}: the server_url of {one['id']} must begin with https://")
+    if not _is_safe_address(one[kind.address]):
+        raise BadEnvironment(
+            f"{name}: the {kind.address} of {one['id']} must begin with https://, and hold no password"
+        )
+
+
+def _is_safe_address(url: str) -> bool:
+    """TLS, or this very machine; nothing that would have to be hidden or escaped."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_local = host in ("localhost", "127.0.0.1", "::1")
+    speaks = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    return bool(host and speaks and re.fullmatch(r"[!-~]+", url)) and "@" not in parts.netloc
 
 
 def email(name: str) -> dict[str, Any]:

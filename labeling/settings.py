@@ -4,7 +4,8 @@ Variables: DATABASE_URL, REDIS_URL, RANKLOOP_STATE, RANKLOOP_SECRET_KEY, RANKLOO
 RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS, RANKLOOP_ARTIFACTS,
 RANKLOOP_KEEP_RUN_FOLDERS_DAYS, RANKLOOP_DISK_WARN_PERCENT, RANKLOOP_DISK_WARN_MB, RANKLOOP_DISK_FLOOR_MB,
 DATABASE_PASSWORD, REDIS_PASSWORD. Signing in: RANKLOOP_PROXIES, RANKLOOP_REQUIRE_MFA, RANKLOOP_OIDC,
-RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. NAME_FILE names a file that holds the value of NAME (environment.py).
+RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. Webhooks: RANKLOOP_WEBHOOKS. NAME_FILE names a file that holds the
+value of NAME (environment.py).
 """
 
 from __future__ import annotations
@@ -203,6 +204,14 @@ EMAIL_HOST_PASSWORD = EMAIL.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_SSL", False)
 EMAIL_USE_TLS = EMAIL.get("EMAIL_USE_TLS", False)
 DEFAULT_FROM_EMAIL = EMAIL.get("DEFAULT_FROM_EMAIL", "")
+
+# --- webhooks --------------------------------------------------------------------------------------
+
+# Who may be told what happens in a project: [{"id": "lab", "name": "Our lab", "url": "https://…"}], the
+# secret that signs it in RANKLOOP_WEBHOOK_SECRET_LAB. Leads choose among these and can name no other address.
+WEBHOOKS = environment.receivers("RANKLOOP_WEBHOOKS")
+
+# --- cookies and languages -------------------------------------------------------------------------
 
 # Cookies do not see ports: two installations on one machine would sign each other out.
 SESSION_COOKIE_NAME = environment.text("RANKLOOP_COOKIE", "rankloop") + "_session"

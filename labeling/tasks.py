@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.conf import settings
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from labeling import launcher
-from labeling.actions import artifacts, audit, datasets, loop, queue, retention, runs
+from labeling import courier, launcher
+from labeling.actions import artifacts, audit, datasets, deliveries, loop, queue, retention, runs
 from labeling.actions.errors import NotNow
 from labeling.models import Project, User
 
@@ -42,6 +44,8 @@ def tick() -> None:
         _guarded(part)
     for run_id in runs.waiting_ids():
         hint(run_id)
+    if deliveries.are_due():
+        deliver.apply_async(expires=2 * settings.TICK_SECONDS)
 
 
 @shared_task
@@ -49,6 +53,13 @@ def execute_run(*, run_id: int) -> None:
     """Execute a waiting run, then see at once what its end sets off."""
     if launcher.execute(run_id, stopping):
         tick.delay()
+
+
+@shared_task
+def deliver() -> None:
+    """Tell receivers what is due, beside the tick, which waits for nobody; go on while they take it."""
+    if courier.send_due():
+        deliver.delay()
 
 
 @shared_task
@@ -69,6 +80,12 @@ def ask_freeze(project: Project, kind: str, actor: User) -> None:
         freeze.delay(project_id=project.pk, kind=kind, actor_id=actor.pk)
     except OperationalError as error:
         raise NotNow(_("The workers cannot be reached right now. Try again in a minute.")) from error
+
+
+def hint_deliveries() -> None:
+    """Somebody waits for a message to go out. Without a worker's ear the next tick finds it."""
+    with suppress(OperationalError):
+        deliver.delay()
 
 
 def hint(run_id: int) -> None:

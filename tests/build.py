@@ -81,6 +81,13 @@ def answer(to: Assignment, **more: Any) -> dict[str, Any]:
     }
 
 
+def ranking_of(given: Any) -> Any:
+    """The same, of what a client was given."""
+    letters = [part.letter for part in given.completions]
+    scores = {letter: max(1, 7 - place) for place, letter in enumerate(letters)}
+    return {"scores": scores, "tiers": [[letter] for letter in letters]}
+
+
 def overdue(of: Project) -> None:
     """Every lease of the project has run out by the database's clock."""
     from datetime import timedelta

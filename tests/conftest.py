@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.services", "tests.openid"]
+pytest_plugins = ["tests.services", "tests.openid", "tests.receivers"]
 
 MAC_BROWSERS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",

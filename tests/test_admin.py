@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from labeling import admin
-from labeling.actions import people, projects
-from labeling.models import AuditEvent, LoopPolicy, Membership, Project, Prompt, Rubric, User
+from labeling.actions import announcements, people, projects
+from labeling.models import AuditEvent, LoopPolicy, Membership, Project, Prompt, Rubric, User, Webhook
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +28,10 @@ def operator(client):
 def project():
     made = projects.create_project("letters", "Letters")
     build.rank_items(made, 2)
+    lin = build.member(made, "lin", "lead").user
+    announcements.ping(
+        Webhook.objects.create(project=made, receiver="lab", events=["run.failed"], created_by=lin)
+    )
     return made
 
 

@@ -9,7 +9,17 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling.actions import datasets, demonstrations, invitations, loop, queue, rankings, tokens
+from labeling.actions import (
+    announcements,
+    datasets,
+    demonstrations,
+    invitations,
+    loop,
+    queue,
+    rankings,
+    tokens,
+    webhooks,
+)
 from labeling.api.base import View
 from labeling.doors import DOORS
 from labeling.models import Kind, LoopPolicy, ModelVersion, Role, Trigger, User
@@ -26,6 +36,7 @@ OIDC = {
     "secret": "secret",
 }
 """A provider that never answers: the doors before it can be tried all the same."""
+RECEIVER = {"id": "nowhere", "name": "Nowhere", "url": "http://127.0.0.1:9/", "secret": "s" * 32}
 ROLES = [Role.LABELER, Role.REVIEWER, Role.LEAD]
 
 
@@ -73,6 +84,9 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
     invitation, link = invitations.invite(project, Role.LABELER, by=invited_by)
     invitations.revoke(invitation, actor=invited_by)  # so that walking through the door takes nobody in
     settings.OIDC = [OIDC]
+    settings.WEBHOOKS = [RECEIVER]
+    webhook = webhooks.subscribe(project, RECEIVER["id"], ["run.failed"], actor=invited_by)
+    delivery = announcements.ping(webhook)
     model = ModelVersion.objects.create(project=project, kind="outside", name="theirs")
     token, _secret = tokens.create(ann.user, "a script")
     return {
@@ -92,6 +106,8 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "model": model.public_id,
         "prompt": ranking.item.prompt.public_id,
         "token": token.public_id,
+        "webhook": webhook.public_id,
+        "delivery": delivery.public_id,
     }  # type: ignore[dict-item]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from labeling import environment
@@ -62,3 +64,61 @@ def test_without_any_password_addresses_stay_as_they_are():
     assert environment.broker("redis://server:6379/0") == "redis://server:6379/0"
     assert environment.broker("redis://:secret@server:6379/0") == "redis://:secret@server:6379/0"
     assert environment.database("postgresql:///rankloop?host=/run/postgresql")["PASSWORD"] == ""
+
+
+# --- receivers of webhooks (providers share the reading: identity/test_settings.py) -----------------
+
+LAB = {"id": "our-lab", "name": "Our lab", "url": "https://hooks.example.org/rankloop?to=us"}
+
+
+def receivers(monkeypatch, *found, secret="s" * 32):
+    monkeypatch.setenv("RANKLOOP_WEBHOOKS", json.dumps(found))
+    monkeypatch.setenv("RANKLOOP_WEBHOOK_SECRET_OUR_LAB", secret)
+    return environment.receivers("RANKLOOP_WEBHOOKS")
+
+
+def test_a_receiver_and_its_secret_are_read_also_from_a_file(monkeypatch, tmp_path):
+    assert environment.receivers("RANKLOOP_WEBHOOKS") == []
+    assert receivers(monkeypatch, LAB) == [{**LAB, "secret": "s" * 32}]
+    (tmp_path / "secret").write_text("t" * 40 + "\n")
+    monkeypatch.delenv("RANKLOOP_WEBHOOK_SECRET_OUR_LAB")
+    monkeypatch.setenv("RANKLOOP_WEBHOOK_SECRET_OUR_LAB_FILE", str(tmp_path / "secret"))
+    assert environment.receivers("RANKLOOP_WEBHOOKS") == [{**LAB, "secret": "t" * 40}]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.org/",
+        "http://localhost.example.org/",
+        "http://127.0.0.1@hooks.example.org/",
+        "https://user:password@hooks.example.org/",
+        "https:///path",
+        "https://hooks.example.org:port/",
+        "https://hooks.example.org/a b",
+        "https://hooks.example.org/\r\nX: y",
+        "https://höoks.example.org/",
+        "file:///etc/passwd",
+        "hooks.example.org",
+    ],
+)
+def test_an_address_that_is_not_safe_to_call_is_refused(monkeypatch, url):
+    with pytest.raises(BadEnvironment, match=r"the url of our-lab must begin with https://"):
+        receivers(monkeypatch, {**LAB, "url": url})
+
+
+def test_a_receiver_on_this_machine_may_do_without_tls(monkeypatch):
+    for url in ("http://localhost:8080/x", "http://127.0.0.1/", "http://[::1]:9/"):
+        assert receivers(monkeypatch, {**LAB, "url": url})[0]["url"] == url
+
+
+def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(monkeypatch):
+    with pytest.raises(BadEnvironment, match="RANKLOOP_WEBHOOK_SECRET_OUR_LAB: at least 32") as refused:
+        receivers(monkeypatch, LAB, secret="short")
+    assert "short" not in str(refused.value)
+    with pytest.raises(BadEnvironment, match="the secret of the receiver our-lab"):
+        receivers(monkeypatch, LAB, secret="")
+    with pytest.raises(BadEnvironment, match="unknown field 'secret'"):
+        receivers(monkeypatch, {**LAB, "secret": "s" * 32})
+    with pytest.raises(BadEnvironment, match="two receivers have the same id"):
+        receivers(monkeypatch, LAB, LAB)

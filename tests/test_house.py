@@ -76,7 +76,7 @@ def test_the_pure_logic_of_the_pages_imports_nothing_and_knows_no_document():
 def test_every_folder_says_what_it_is_for():
     rooms = [
         path
-        for top in ("labeling", "training", "frontend", "tests", "benchmarks", "docker")
+        for top in ("labeling", "training", "frontend", "rankloop_client", "tests", "benchmarks", "docker")
         for path in (ROOT / top, *(ROOT / top).iterdir())
         if path.is_dir() and path.name not in ("__pycache__", "migrations", "locale")
     ]

@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 import install
+from labeling import environment
 from labeling.services import HEALTH, ROOT, SERVICES, SHARED
 from labeling.supervisor import postgres, valkey
 
@@ -149,6 +150,21 @@ def test_what_the_images_are_made_of_gets_past_the_ignore_file():
     for name in {name for names in copied for name in names.split()}:
         assert f"!{name}" in ignored
         assert (ROOT / name).exists()
+
+
+def test_the_readme_s_way_to_name_receivers_tells_who_shows_and_who_sends(monkeypatch, tmp_path):
+    readme = (DOCKER / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^    services:\n(?:    .*\n)+", readme, re.MULTILINE)
+    override = yaml.safe_load(block)
+    assert set(override["services"]) == {"web", "worker-control"}
+    assert set(override["services"]["worker-control"]["networks"]) <= set(COMPOSE["networks"])
+    for told in override["services"].values():
+        assert told["secrets"] == list(override["secrets"])
+        for name, value in told["environment"].items():
+            monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
+    (tmp_path / "webhook_lab").write_text("f" * 64)
+    (receiver,) = environment.receivers("RANKLOOP_WEBHOOKS")
+    assert (receiver["id"], receiver["secret"]) == ("lab", "f" * 64)
 
 
 def compose_program() -> list[str] | None:

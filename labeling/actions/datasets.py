@@ -20,7 +20,7 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.actions import artifacts, audit
+from labeling.actions import announcements, artifacts, audit
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.rows import Selection, comparison_rows, demonstration_rows, prompt_rows
 from labeling.models import DatasetKind, DatasetRow, DatasetVersion, Project, User
@@ -127,6 +127,7 @@ def take(
         rows=draft.counts["rows"],
         digest=digest,
     )
+    announcements.dataset_completed(draft.version)
     return draft.version
 
 

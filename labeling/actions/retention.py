@@ -1,4 +1,4 @@
-"""Deleting what nothing needs: folders of runs that ended, and artifacts that no row names.
+"""Deleting what nothing needs: folders of runs that ended, artifacts that no row names, old deliveries.
 
 What a row names stays: published models, dataset versions, what a completed run wrote, and so whatever a
 run in progress reads. The database refuses to drop such a row (migration 0003).
@@ -18,12 +18,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper
 from django.utils.translation import gettext as _
 
-from labeling.actions import artifacts, audit, disk
+from labeling.actions import artifacts, audit, deliveries, disk
+from labeling.actions.clock import from_now
 from labeling.actions.errors import NotNow
-from labeling.actions.runs import Clock
 from labeling.models import DatasetVersion, ModelVersion, Run
 
 log = logging.getLogger(__name__)
@@ -74,6 +73,8 @@ def tick() -> None:
         log.warning("%s (%s)", room, room.place)
     for gone in sweep():
         log.info("retention: deleted the %s %s", gone.what, gone.name)
+    if count := deliveries.tidy_up():
+        log.info("retention: deleted %d deliveries that ended long ago", count)
 
 
 def sweep() -> list[Needless]:
@@ -119,7 +120,7 @@ def _run_folders() -> Iterator[Needless]:
     root = Path(settings.RUNS)
     folders = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()} if root.is_dir() else {}
     runs = Run.objects.filter(public_id__in=list(folders))
-    long_ago = ExpressionWrapper(Clock() - keep, output_field=DateTimeField())
+    long_ago = from_now(seconds=-keep.total_seconds())
     over = set(runs.filter(state__in=ENDED, finished_at__lt=long_ago).values_list("public_id", flat=True))
     known = set(runs.values_list("public_id", flat=True))
     for name, folder in folders.items():

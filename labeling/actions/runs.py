@@ -9,7 +9,6 @@ All times are the database's.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import json
 import uuid
@@ -19,11 +18,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import ExpressionWrapper, F, Func, Q
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from labeling.actions import artifacts, audit, completions
+from labeling.actions import announcements, artifacts, audit, completions
+from labeling.actions.clock import Clock, from_now
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import (
     DatasetVersion,
@@ -148,18 +148,6 @@ def _field(thing: DatasetVersion | ModelVersion) -> str:
 # --- a worker's verbs -------------------------------------------------------------------------------
 
 
-class Clock(Func):
-    """The database's clock now; unlike NOW() it goes on while a statement waits for a lock."""
-
-    function = "clock_timestamp"
-    output_field = models.DateTimeField()
-
-
-def _from_now(seconds: float) -> ExpressionWrapper[Any]:
-    after = Clock() + datetime.timedelta(seconds=seconds)
-    return ExpressionWrapper(after, output_field=models.DateTimeField())
-
-
 @transaction.atomic
 def claim(run_id: int) -> Claim | None:
     """Begin the next attempt of a waiting run; None if it is not waiting (any more), or not yet due."""
@@ -168,7 +156,7 @@ def claim(run_id: int) -> Claim | None:
         state=Run.State.RUNNING,
         attempt=F("attempt") + 1,
         owner=owner,
-        lease_until=_from_now(settings.RUN_LEASE_SECONDS),
+        lease_until=from_now(seconds=settings.RUN_LEASE_SECONDS),
         started_at=Coalesce("started_at", Clock()),
         step=0,
         total_steps=0,
@@ -183,14 +171,14 @@ def claim(run_id: int) -> Claim | None:
 def put_off(run_id: int, reason: str) -> None:
     """A worker cannot begin this waiting run now, which is no failure: it waits a little, and says why."""
     Run.objects.filter(pk=run_id, state=Run.State.WAITING, not_before__lte=Clock()).update(
-        error=reason, not_before=_from_now(PUT_OFF_SECONDS)
+        error=reason, not_before=from_now(seconds=PUT_OFF_SECONDS)
     )
 
 
 def heartbeat(claim: Claim, step: int, total: int) -> Orders:
     """Renew the lease and say how far the run is. Raises Fenced."""
     renewed = _held(claim).update(
-        lease_until=_from_now(settings.RUN_LEASE_SECONDS), step=step, total_steps=total
+        lease_until=from_now(seconds=settings.RUN_LEASE_SECONDS), step=step, total_steps=total
     )
     if not renewed:
         raise Fenced
@@ -226,13 +214,13 @@ def publish(claim: Claim, result: RunResult, artifact: str) -> None:
         step=F("total_steps"),
         error="",
     )
-    if run.stage in MODEL_OF:
-        _create_model(run, result, artifact)
-    elif run.stage == RunStage.GENERATE:
-        model = run.inputs.select_related("model").get(name="policy").model
-        assert model is not None
-        completions.store_generated(run, generated(artifact), model)
+    model = _create_model(run, result, artifact) if run.stage in MODEL_OF else None
+    if run.stage == RunStage.GENERATE:
+        policy = run.inputs.select_related("model").get(name="policy").model
+        assert policy is not None
+        completions.store_generated(run, generated(artifact), policy)
     audit.record("run.completed", project=run.project, subject=run.public_id, artifact=artifact)
+    announcements.run_finished(run, model)
 
 
 def is_published(claim: Claim, artifact: str) -> bool:
@@ -301,11 +289,12 @@ def _after_failure(run: Run, reason: str, *, retryable: bool, log_tail: str) -> 
     if retryable and failures < run.max_attempts:
         pause = min(FIRST_BACK_OFF * 2 ** (failures - 1), LONGEST_BACK_OFF)
         Run.objects.filter(pk=run.pk).update(
-            **_released(Run.State.WAITING), **kept, not_before=_from_now(pause), hinted_at=None
+            **_released(Run.State.WAITING), **kept, not_before=from_now(seconds=pause), hinted_at=None
         )
         return
     Run.objects.filter(pk=run.pk).update(**_released(Run.State.FAILED), **kept, finished_at=Clock())
     audit.record("run.failed", project=run.project, subject=run.public_id, failures=failures)
+    announcements.run_failed(run, failures)
 
 
 def _stop(run: Run, log_tail: str = "") -> None:
@@ -315,14 +304,14 @@ def _stop(run: Run, log_tail: str = "") -> None:
     )
 
 
-def _create_model(run: Run, result: RunResult, artifact: str) -> None:
+def _create_model(run: Run, result: RunResult, artifact: str) -> ModelVersion:
     """Models are numbered by project and kind; the project's row makes two publishers take turns."""
     Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
     kind = MODEL_OF[run.stage]
     number = ModelVersion.objects.filter(project=run.project, kind=kind).count() + 1
     while ModelVersion.objects.filter(project=run.project, name=f"{kind}-{number}").exists():
         number += 1  # an outside model has taken the name
-    ModelVersion.objects.create(
+    return ModelVersion.objects.create(
         project=run.project,
         kind=kind,
         name=f"{kind}-{number}",
@@ -370,7 +359,7 @@ def sweep() -> int:
 def waiting_ids() -> list[int]:
     """Runs that are due and were not announced lately; they count as announced now."""
     due = Run.objects.filter(state=Run.State.WAITING, not_before__lte=Clock()).filter(
-        Q(hinted_at=None) | Q(hinted_at__lt=_from_now(-HINT_SECONDS))
+        Q(hinted_at=None) | Q(hinted_at__lt=from_now(seconds=-HINT_SECONDS))
     )
     ids = list(due.order_by("pk").values_list("pk", flat=True))
     Run.objects.filter(pk__in=ids).update(hinted_at=Clock())

@@ -16,7 +16,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, datasets, gates, policies, runs
+from labeling.actions import announcements, audit, datasets, gates, policies, runs
 from labeling.actions.errors import ActionError
 from labeling.actions.items import NewItem, create_items, retire
 from labeling.actions.rows import Selection
@@ -265,6 +265,7 @@ def _gate(round: Round, step: RoundStep) -> bool:
     reason = gates.sentence(verdict.why, verdict.figures)
     Round.objects.filter(pk=round.pk).update(state=Round.State.HELD, reason=reason)
     audit.record("round.held", project=round.project, subject=round.public_id, why=verdict.why)
+    announcements.gate_stopped(round, step.name, verdict.why, reason, verdict.figures)
     return False
 
 

@@ -19,6 +19,7 @@ from labeling.api import (
     rankings,
     rounds,
     runs,
+    webhooks,
 )
 
 app_name = "api"
@@ -76,4 +77,9 @@ urlpatterns = [
     path("rounds/<str:round>", rounds.OneRound.as_view(), name="round"),
     path("rounds/<str:round>/stop", rounds.Stop.as_view(), name="stop-round"),
     path("rounds/<str:round>/override", rounds.Override.as_view(), name="override-gate"),
+    path("projects/<str:project>/webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<str:webhook>", webhooks.OneWebhook.as_view(), name="webhook"),
+    path("webhooks/<str:webhook>/deliveries", webhooks.Deliveries.as_view(), name="deliveries"),
+    path("webhooks/<str:webhook>/test", webhooks.SendTest.as_view(), name="test-webhook"),
+    path("deliveries/<str:delivery>/again", webhooks.SendAgain.as_view(), name="send-again"),
 ]

@@ -15,12 +15,14 @@ from labeling.models.rubrics import Rubric
 from labeling.models.runs import Run, RunInput, RunMetric, RunStage
 from labeling.models.sign_in import SignInAttempt
 from labeling.models.tokens import ApiToken
+from labeling.models.webhooks import Delivery, Webhook, WebhookEvent
 
 __all__ = [
     "ApiToken", "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind",
-    "DatasetRow", "DatasetVersion", "Demonstration", "DemonstrationRevision", "DemonstrationSource",
-    "Draft", "InputMode", "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy", "Membership",
-    "ModelKind", "ModelVersion", "Origin", "Project", "Prompt", "QueueCursor", "Ranking", "RankingRevision",
-    "Role", "Round", "RoundStep", "Rubric", "Run", "RunInput", "RunMetric", "RunStage", "ScheduledRound",
-    "SignInAttempt", "Slot", "Split", "StepName", "Trigger", "UseCase", "User",
+    "DatasetRow", "DatasetVersion", "Delivery", "Demonstration", "DemonstrationRevision",
+    "DemonstrationSource", "Draft", "InputMode", "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy",
+    "Membership", "ModelKind", "ModelVersion", "Origin", "Project", "Prompt", "QueueCursor", "Ranking",
+    "RankingRevision", "Role", "Round", "RoundStep", "Rubric", "Run", "RunInput", "RunMetric", "RunStage",
+    "ScheduledRound", "SignInAttempt", "Slot", "Split", "StepName", "Trigger", "UseCase", "User", "Webhook",
+    "WebhookEvent",
 ]  # fmt: skip

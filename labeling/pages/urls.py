@@ -20,6 +20,7 @@ from labeling.pages import (
     rounds,
     runs,
     tokens,
+    webhooks,
 )
 
 urlpatterns = [
@@ -71,6 +72,11 @@ urlpatterns = [
     path("p/<str:project>/people/invite", members.invite, name="invite"),
     path("p/<str:project>/people/active", members.set_active, name="set-active"),
     path("invitations/<str:invitation>/revoke", members.revoke, name="revoke-invitation"),
+    path("p/<str:project>/webhooks/", webhooks.index, name="webhooks"),
+    path("p/<str:project>/webhooks/subscribe", webhooks.subscribe, name="subscribe"),
+    path("webhooks/<str:webhook>/active", webhooks.set_active, name="set-webhook-active"),
+    path("webhooks/<str:webhook>/test", webhooks.send_test, name="test-webhook"),
+    path("deliveries/<str:delivery>/again", webhooks.send_again, name="send-again"),
     path("p/<str:project>/freeze", datasets.freeze, name="freeze"),
     path("p/<str:project>/round", rounds.start, name="start-round"),
     path("runs/<str:run>/", runs.show, name="run"),

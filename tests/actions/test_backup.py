@@ -19,9 +19,9 @@ from django.conf import settings as installed
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from labeling.actions import artifacts, backup, datasets, retention
+from labeling.actions import artifacts, backup, datasets, retention, webhooks
 from labeling.actions.backup import BackupError
-from labeling.models import ModelVersion, User
+from labeling.models import Delivery, ModelVersion, User
 from labeling.supervisor import Stack
 from tests import build, laws, learn
 from tests.pages import world
@@ -43,12 +43,14 @@ def state(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(settings: Any, tmp_path: Path) -> Any:
-    """Prompts, people, answers, versions and a trained model."""
+    """Prompts, people, answers, versions, a trained model, and somebody to be told of it."""
+    settings.WEBHOOKS = [{"id": "lab", "name": "Lab", "url": "http://127.0.0.1:9/", "secret": "s" * 32}]
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     made = learn.project()
     ann, lead = build.member(made, "ann"), world.lead(made)
     lead.user.set_password(PASSWORD)
     lead.user.save()
+    webhooks.subscribe(made, "lab", ["dataset.completed", "run.finished"], actor=lead.user)
     build.rank_items(made, 4, k=3)
     learn.rank(ann, 3)
     learn.demonstrate(ann, "the sea")
@@ -105,9 +107,12 @@ def test_what_was_backed_up_is_restored_with_every_law_and_every_file(project, e
             for table in ("datasetversion", "modelversion", "run")
             for row in other.execute(f"SELECT artifact FROM labeling_{table} WHERE artifact <> ''")
         }
+        outbox = {bytes(row[0]) for row in other.execute("SELECT body FROM labeling_delivery")}
         with pytest.raises(psycopg.errors.IntegrityError, match="append-only"):
             other.execute("DELETE FROM labeling_rankingrevision")
     assert counts == backup.row_counts()
+    assert outbox == {bytes(one.body) for one in Delivery.objects.all()}
+    assert len(outbox) == 3
     assert len(named) >= 3
     for digest in named:
         assert verify_manifest(tmp_path / "new" / "artifacts" / digest[:2] / digest) == digest

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labeling.actions import datasets, demonstrations, loop, queue, tokens
+from labeling.actions import announcements, datasets, demonstrations, loop, queue, tokens, webhooks
+from labeling.actions.clock import Clock
 from labeling.models import (
     CompletionOrigin,
+    Delivery,
     Kind,
     Membership,
     ModelVersion,
@@ -48,6 +50,10 @@ def made(folder: Path) -> dict[str, Caller]:
     version = datasets.freeze(ours, "comparisons")
     run = world.waiting("sft", {"dataset.jsonl": datasets.freeze(ours, "sft")})
     world.running(run, [{"step": step, "loss": 1 / step} for step in (1, 2, 3)])
+    lead = build.member(ours, "a subscriber", Role.LEAD).user
+    webhook = webhooks.subscribe(ours, "lab", ["run.failed"], actor=lead)
+    given_up = announcements.ping(webhook)
+    Delivery.objects.update(state=Delivery.State.FAILED, ended_at=Clock())
     shared = {
         "project": [ours.public_id, idle.public_id],
         "prompt": [prompt.public_id],
@@ -56,6 +62,8 @@ def made(folder: Path) -> dict[str, Caller]:
         "run": [run.public_id, model.run.public_id],
         "model": [model.public_id, outside.public_id],
         "round": [_held(ours).public_id],
+        "webhook": [webhook.public_id],
+        "delivery": [given_up.public_id],
     }
     people = {
         str(role): (build.member(ours, str(role), role), build.member(idle, str(role), role)) for role in Role
@@ -106,5 +114,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
     "freeze_dataset": {"kind": "prompts"},
     "override_gate": {"reason": "we know better"},
+    "subscribe": {"receiver": "chat", "events": ["run.failed"]},
+    "change_webhook": {"events": ["run.finished"], "active": False},
 }
 """A body that is taken, by operation."""
+RECEIVERS = [
+    {"id": id, "name": id.title(), "url": "http://127.0.0.1:9/", "secret": "s" * 32} for id in ("lab", "chat")
+]
+"""What the operator names: the project is subscribed to the first, and may be to the second."""

@@ -47,6 +47,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def callers(transactional_db, settings, tmp_path) -> dict[str, fuzz_world.Caller]:
     settings.ARTIFACTS = tmp_path / "artifacts"
+    settings.WEBHOOKS = fuzz_world.RECEIVERS
     return fuzz_world.made(tmp_path / "models")
 
 
