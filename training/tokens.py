@@ -75,7 +75,7 @@ def encode_response(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -
     """The answer and its end token, at most `limit` tokens, cut from the right.
 
     A cut answer has no end token: the model must not learn to stop there. Text that looks like a special
-    token stays text, but for the end token where its spelling is a piece like any other, as in T5's: left out.
+    token stays text; an end token that is spelled out is dropped where it is a piece like any other (T5).
     """
     end = tokenizer.eos_token_id
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
