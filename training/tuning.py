@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from training.contracts import Tuning
+
+PEFT = "peft_config"
+"""The attribute that peft leaves on a model that it has given adapters."""
 
 
 def tune(model: PreTrainedModel, settings: Tuning) -> None:
@@ -24,6 +26,9 @@ def tune(model: PreTrainedModel, settings: Tuning) -> None:
     """
     model.requires_grad_(True)
     if settings.lora_rank:
+        # Here and not above: peft takes two seconds to import, and most runs never need it.
+        from peft import LoraConfig, inject_adapter_in_model
+
         alpha = settings.lora_alpha or 2 * settings.lora_rank
         inject_adapter_in_model(
             LoraConfig(r=settings.lora_rank, lora_alpha=alpha, target_modules="all-linear"), model
@@ -38,9 +43,9 @@ def trained(model: nn.Module) -> list[Parameter]:
 
 
 @contextmanager
-def adapters_off(model: nn.Module) -> Iterator[None]:
+def adapters_off(model: PreTrainedModel) -> Iterator[None]:
     """The model as it was before its adapters; not to be trained meanwhile."""
-    layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+    layers = _adapters(model).values()
     for layer in layers:
         layer.enable_adapters(False)
     try:
@@ -50,13 +55,23 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
             layer.enable_adapters(True)
 
 
-def merge_adapters(model: nn.Module) -> None:
+def merge_adapters(model: PreTrainedModel) -> None:
     """Add the adapters to the weights, in place: what is left is a plain model."""
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)}
-    for name, layer in layers.items():
+    for name, layer in _adapters(model).items():
         layer.merge(safe_merge=True)
         parent, _, own = name.rpartition(".")
         setattr(model.get_submodule(parent), own, layer.get_base_layer())
+    if hasattr(model, PEFT):
+        delattr(model, PEFT)
+
+
+def _adapters(model: PreTrainedModel) -> dict[str, Any]:
+    """The linear layers with an adapter, by their names in the model."""
+    if not hasattr(model, PEFT):
+        return {}
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return {name: layer for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)}
 
 
 def autocast(settings: Tuning, device: torch.device) -> torch.autocast:
