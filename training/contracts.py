@@ -58,19 +58,36 @@ class ContractError(ValueError):
 class BaseModel:
     """Where a stage's initial weights come from.
 
-    kind "tiny": the project's own byte-level Llama-like model, random weights, made on the spot.
+    kind "tiny": the project's own byte-level model of a family and size, random weights, made on the spot.
     kind "folder": a local model folder, linked at inputs/base. kind "hub": a model hub name.
     """
 
     kind: Literal["tiny", "folder", "hub"] = "tiny"
     name: str = ""
+    family: Literal["llama", "t5"] = "llama"
+    """Of kind "tiny" alone; a folder or hub model says itself what it is."""
     hidden_size: int = 128
     layers: int = 4
+    """Of a T5: in its encoder and again in its decoder."""
     heads: int = 4
 
 
 @dataclass(frozen=True)
-class SftSettings:
+class Tuning:
+    """How a stage moves weights, whatever it learns."""
+
+    lora_rank: int = 0
+    """Of LoRA's adapters on every linear layer; 0 trains all weights. What is published is merged, always."""
+    lora_alpha: int = 0
+    """Adapters are scaled by alpha / rank; 0: twice the rank."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products; weights stay in float32. auto: bfloat16 on a GPU that has it, float32 elsewhere."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: about a third slower, far less memory."""
+
+
+@dataclass(frozen=True)
+class SftSettings(Tuning):
     """Supervised fine-tuning (C.1): cosine to 10 % of the learning rate, loss on the response only."""
 
     base: BaseModel = field(default_factory=BaseModel)
@@ -89,7 +106,7 @@ class SftSettings:
 
 
 @dataclass(frozen=True)
-class RewardSettings:
+class RewardSettings(Tuning):
     """Reward model (C.2): one epoch, a batch element is an item with all K completions."""
 
     epochs: float = 1.0
@@ -107,7 +124,7 @@ class RewardSettings:
 
 
 @dataclass(frozen=True)
-class PpoSettings:
+class PpoSettings(Tuning):
     """PPO (C.4) with a per-token KL penalty to the policy it started from."""
 
     episodes: int = 256_000
@@ -120,6 +137,9 @@ class PpoSettings:
     warmup_iterations: int = 10
     """Linear from a tenth."""
     kl_coefficient: float = 0.02
+    """Fixed, or where `kl_target` starts from."""
+    kl_target: float = 0.0
+    """Nats a response that an adaptive coefficient steers to; 0: the coefficient is fixed."""
     gamma: float = 1.0
     gae_lambda: float = 0.95
     clip: float = 0.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,13 @@ from training.contracts import (
     ComparisonRow,
     ContractError,
     DemonstrationRow,
+    Message,
     PromptRow,
     RankingRow,
     Split,
     read_rows,
 )
-from training.tokens import encode_prompt, encode_response
+from training.tokens import decode_response, encode_prompt, encode_response
 
 Row = TypeVar("Row")
 
@@ -43,6 +45,7 @@ class Example:
 class Prompt:
     public_id: str
     split: Split
+    messages: tuple[Message, ...]
     ids: list[int]
 
 
@@ -90,11 +93,31 @@ def load_demonstrations(
 
 def load_prompts(path: Path, tokenizer: PreTrainedTokenizerBase, limit: int) -> list[Prompt]:
     """Raises ContractError."""
-    return [encoded(row, tokenizer, limit) for row in load_rows(path, PromptRow)]
+    return [
+        Prompt(row.prompt, row.split, row.messages, encode_prompt(tokenizer, row.messages, limit))
+        for row in load_rows(path, PromptRow)
+    ]
 
 
-def encoded(row: PromptRow, tokenizer: PreTrainedTokenizerBase, limit: int) -> Prompt:
-    return Prompt(row.prompt, row.split, encode_prompt(tokenizer, row.messages, limit))
+def reread(
+    prompts: Sequence[Prompt],
+    responses: Sequence[list[int]],
+    writer: PreTrainedTokenizerBase,
+    reader: PreTrainedTokenizerBase,
+    prompt_limit: int,
+) -> list[Example]:
+    """Each prompt and what the writer answered it, as text in the reader's tokens.
+
+    A response is read whole, since another tokenizer may want more tokens for it, and has an end only if
+    the writer ended it.
+    """
+    examples = []
+    for prompt, response in zip(prompts, responses, strict=True):
+        read = encode_response(reader, decode_response(writer, response), sys.maxsize)
+        if writer.eos_token_id not in response[-1:]:
+            read = read[:-1]
+        examples.append(Example(encode_prompt(reader, prompt.messages, prompt_limit), read))
+    return examples
 
 
 def load_items(

@@ -1,7 +1,8 @@
 """The mathematics of the loop as pure functions of tensors.
 
 Sources: Ouyang et al. 2022 (InstructGPT, arXiv 2203.02155), Schulman et al. 2016 (GAE, arXiv 1506.02438)
-and 2017 (PPO, arXiv 1707.06347). `mask` is 1 at response tokens; a mean is over those.
+and 2017 (PPO, arXiv 1707.06347), Ziegler et al. 2019 (adaptive KL, arXiv 1909.08593). `mask` is 1 at
+response tokens; a mean is over those.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+
+# How fast an adaptive KL coefficient moves, and how far off the KL may seem to it (Ziegler et al. 2019, 2.2).
+KL_GAIN = 0.1
+KL_ERROR_LIMIT = 0.2
 
 
 class Pairs(NamedTuple):
@@ -81,6 +86,15 @@ def token_rewards(
     rewards = -kl_coefficient * (log_probs - reference) * mask
     last = mask.sum(dim=1, keepdim=True).long() - 1
     return rewards.scatter_add(1, last, scores.unsqueeze(1))
+
+
+def adapted_kl_coefficient(coefficient: float, kl: float, target: float) -> float:
+    """The next iteration's beta, steered in proportion to how far `kl` (nats a response) is off its target.
+
+    beta (1 + 0.1 clip((KL - target) / target, -0.2, 0.2)): Ziegler et al. 2019, section 2.2.
+    """
+    error = max(-KL_ERROR_LIMIT, min(KL_ERROR_LIMIT, (kl - target) / target))
+    return coefficient * (1 + KL_GAIN * error)
 
 
 def gae(

@@ -19,6 +19,7 @@ from training.reward_model import RewardModel, new_reward_model
 from training.reward_report import accuracy_report
 from training.stage import Run, main
 from training.tokens import collate
+from training.tuning import autocast, trained, tune
 
 
 def train_reward(run: Run) -> dict[str, Any]:
@@ -26,7 +27,8 @@ def train_reward(run: Run) -> dict[str, Any]:
 
     # 1. The backbone and the items.
     model, tokenizer = new_reward_model(run.input("base"))
-    model.to(run.device)
+    tune(model.backbone, settings)
+    model.to(run.device).train(settings.gradient_checkpointing)
     limits = settings.max_prompt_tokens, settings.max_response_tokens
     dataset = data.load_items(run.input("dataset.jsonl"), tokenizer, *limits)
     train = [item for item in dataset.items if item.split == "train"]
@@ -37,14 +39,15 @@ def train_reward(run: Run) -> dict[str, Any]:
     # 2. Train: each completion is read once, however many pairs it is in. Dropout stays off.
     lengths = [len(item.responses) * (len(item.prompt) + max(map(len, item.responses))) for item in train]
     total = data.total_steps(len(train), settings.batch_size, settings.epochs)
-    optimizer = adam(model.parameters(), settings.learning_rate, settings.weight_decay)
+    optimizer = adam(trained(model), settings.learning_rate, settings.weight_decay)
     schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
     batches = data.training_batches(lengths, settings.batch_size, total, run.config.seed)
     losses: list[float] = []
     for step, indices in enumerate(batches, 1):
         items = [train[index] for index in indices]
         pairs = kwise_pairs([item.orders for item in items])
-        scores = model(collate(*flatten(items), tokenizer.pad_token_id, run.device))
+        with autocast(settings, run.device):
+            scores = model(collate(*flatten(items), tokenizer.pad_token_id, run.device))
         loss = kwise_loss(scores, pairs)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

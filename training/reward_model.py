@@ -1,4 +1,8 @@
-"""The reward model: a language model's backbone with one number for each sequence."""
+"""The reward model: a language model's backbone with one number for each response to a prompt.
+
+Of an encoder-decoder the encoder reads the prompt and the decoder each response; transformers' own
+T5ForSequenceClassification feeds everything to both, and fails on a response that was cut off.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,18 @@ from typing import cast
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.checkpoints import load_tokenizer, save_model
+from training.checkpoints import load_backbone, save_model
 from training.contracts import ContractError
+from training.families import states
 from training.tokens import Batch
 
 HEAD = "head.safetensors"
 
 
 class RewardModel(nn.Module):
-    """score = (head(hidden state at the last token) - bias) / scale.
+    """score = (head(hidden state at the response's last token) - bias) / scale.
 
     Bias and scale are measured once after training, so that demonstrations score 0 on average
     (InstructGPT, section 3.5) with standard deviation 1. Until then they are 0 and 1.
@@ -38,14 +43,13 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """[B] the score of each row's prompt and response."""
-        hidden = self._hidden(batch)
-        rows = torch.arange(len(hidden), device=hidden.device)
-        return self._score(hidden[rows, batch.last])
+        known = states(self.backbone, batch)
+        rows = torch.arange(len(known), device=known.device)
+        return self._score(known[rows, batch.lengths])
 
     def values(self, batch: Batch) -> Tensor:
         """[B, R] a number before each response token: what a value model makes of the text so far."""
-        width = batch.response_mask.shape[1]
-        return self._score(self._hidden(batch)[:, -width - 1 : -1])
+        return self._score(states(self.backbone, batch)[:, :-1])
 
     def centre(self, scores: Tensor) -> None:
         """Set bias and scale from scores [N] that were taken with bias 0 and scale 1."""
@@ -58,23 +62,15 @@ class RewardModel(nn.Module):
         head = {"weight": self.head.weight.detach(), "bias": self.bias, "scale": self.scale}
         save_file({name: tensor.cpu().contiguous() for name, tensor in head.items()}, folder / HEAD)
 
-    def _hidden(self, batch: Batch) -> Tensor:
-        out = self.backbone(
-            input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
-        )
-        return cast(Tensor, out.last_hidden_state)
-
-    def _score(self, hidden: Tensor) -> Tensor:
-        return cast(Tensor, (self.head(hidden).squeeze(-1) - self.bias) / self.scale)
+    def _score(self, known: Tensor) -> Tensor:
+        # In float32 also where the backbone is not: bfloat16 tells scores apart by no more than a hundredth.
+        with torch.autocast(known.device.type, enabled=False):
+            return cast(Tensor, (self.head(known.float()).squeeze(-1) - self.bias) / self.scale)
 
 
 def new_reward_model(folder: Path) -> tuple[RewardModel, PreTrainedTokenizerBase]:
     """A reward model with the weights of the language model in `folder` and a fresh head."""
-    tokenizer = load_tokenizer(folder)
-    try:
-        backbone = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise ContractError(f"inputs/{folder.name}: no model can be loaded ({error})") from error
+    backbone, tokenizer = load_backbone(folder)
     return RewardModel(backbone).eval(), tokenizer
 
 

@@ -80,10 +80,6 @@ class Run:
         with (self.directory / METRICS).open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
 
-    def generator(self, offset: int = 0) -> torch.Generator:
-        """A random source on the run's device, settled by the seed and by nothing else drawn before."""
-        return torch.Generator(self.device).manual_seed(self.config.seed + offset)
-
 
 def main(stage: Stage, story: Callable[[Run], dict[str, Any]]) -> None:
     """`python -m training.<stage> RUN_DIR`: run the story and exit with the contract's code."""

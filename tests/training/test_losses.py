@@ -77,6 +77,13 @@ def test_token_rewards_put_the_score_on_the_last_token() -> None:
     assert rewards.flatten().tolist() == pytest.approx([-0.1, 0.1, 1.0, 1.8, 0.0, 0.0])
 
 
+def test_the_kl_coefficient_is_steered_in_proportion_and_within_bounds() -> None:
+    # 10 % above the target: beta (1 + 0.1 * 0.1). Far off, the error counts as a fifth.
+    assert losses.adapted_kl_coefficient(0.2, kl=6.6, target=6.0) == pytest.approx(0.202)
+    assert losses.adapted_kl_coefficient(0.2, kl=60.0, target=6.0) == pytest.approx(0.204)
+    assert losses.adapted_kl_coefficient(0.2, kl=0.0, target=6.0) == pytest.approx(0.196)
+
+
 def test_gae_by_hand() -> None:
     advantages, returns = losses.gae(
         rewards=tensor([[0.0, 0.0, 1.0], [0.0, 2.0, 0.0]]),
