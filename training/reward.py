@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from training import data
 from training.contracts import ContractError, RewardSettings, write_json
 from training.data import Example, Item
-from training.losses import kwise_loss, kwise_pairs
+from training.reward_losses import kwise_loss, kwise_pairs
 from training.optimizer import adam, cosine_to_tenth
 from training.reward_model import RewardModel, new_reward_model
 from training.reward_report import accuracy_report

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from training.data import Item
-from training.losses import ordered_pairs
+from training.reward_losses import ordered_pairs
 
 
 class Share(NamedTuple):
