@@ -15,7 +15,7 @@ from training.contracts import EvaluateSettings, PromptRow, write_json
 from training.data import Example
 from training.generate import COMPLETIONS, write_samples
 from training.reward import score_all
-from training.reward_model import RewardModel, load_reward_model
+from training.reward_model import Scorer, load_reward_model
 from training.sampling import response_log_probs, sample_all
 from training.stage import Run, main
 from training.tokens import collate, decode_response, encode_prompt, encode_response
@@ -106,7 +106,7 @@ def _log_probs(
 
 
 def _rewards(
-    model: RewardModel,
+    model: Scorer,
     reader: PreTrainedTokenizerBase,
     settings: EvaluateSettings,
     writer: PreTrainedTokenizerBase,

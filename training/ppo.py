@@ -17,7 +17,7 @@ from training.checkpoints import load_policy, place, save_model
 from training.contracts import ContractError, PpoSettings
 from training.losses import gae, masked_mean, policy_loss, token_rewards, value_loss, whiten
 from training.optimizer import adam, constant_from_tenth
-from training.reward_model import RewardModel, load_reward_model
+from training.reward_model import Scorer, load_reward_model
 from training.sampling import log_probs_of, response_log_probs, response_logits, sample
 from training.stage import Run, main
 from training.tokens import Batch, collate
@@ -53,7 +53,7 @@ class Trainer:
         self,
         settings: PpoSettings,
         policy: PreTrainedModel,
-        reward: RewardModel,
+        reward: Scorer,
         tokenizer: PreTrainedTokenizerBase,
         generator: torch.Generator,
     ) -> None:
@@ -61,7 +61,7 @@ class Trainer:
         self.policy, self.reward = policy, reward.requires_grad_(False)
         self.reference = copy.deepcopy(policy).requires_grad_(False)
         self.average = copy.deepcopy(policy).requires_grad_(False)
-        self.value = copy.deepcopy(reward).requires_grad_(True)
+        self.value = copy.deepcopy(reward.first).requires_grad_(True)
         self.policy_optimizer = adam(policy.parameters(), settings.policy_learning_rate)
         self.value_optimizer = adam(self.value.parameters(), settings.value_learning_rate)
         self.schedules = [

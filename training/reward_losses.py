@@ -1,9 +1,9 @@
 """What a reward model learns from: the pairs of a ranking, K-wise, with ties, as pure functions of tensors.
 
-Sources: Ouyang et al. 2022 (InstructGPT, arXiv 2203.02155, section 3.5) for the loss and its weights; Rao and
-Kupper 1967 for ties, in the form of arXiv 2410.05328; Touvron et al. 2023 (Llama 2, arXiv 2307.09288, equation
-2) for the margin. d is the difference of two scores, and η = log θ ≥ 0 how far two completions must differ
-before one of them wins as often as it ties or loses:
+Sources: Ouyang et al. 2022 (InstructGPT, arXiv 2203.02155, section 3.5) for the loss and its weights; Rao
+and Kupper 1967 for ties, in the form of arXiv 2410.05328; Touvron et al. 2023 (Llama 2, arXiv 2307.09288,
+equation 2) for the margin. d is the difference of two scores, and η = log θ ≥ 0 how far two completions must
+differ before the better one wins half the time:
 
     P(first wins) = σ(d - η)    P(second wins) = σ(-d - η)    P(tie) = (e^{2η} - 1) σ(d - η) σ(-d - η)
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
 TIE_RATES = (0.001, 0.9)
-"""A tie rate that θ is first set from is held within these: at 0 or 1, θ would start where nothing moves it."""
+"""What θ is first set from is held within these: at 0 or 1 it would start where nothing moves it."""
 
 
 class Pairs(NamedTuple):
@@ -66,9 +66,9 @@ def kwise_pairs(
 ) -> Pairs:
     """The pairs of a batch of items, each a list of its rankings' ranks.
 
-    A pair weighs 1 / C(K, 2), also where ties are dropped: a ranking full of ties then says less. The rankings
-    of one item share the weight of one item. With `margin`, `scores` holds what each labeler scored the
-    completions: a winner must lead by `margin` for each point that it was scored higher. Scores that
+    A pair weighs 1 / C(K, 2), also where ties are dropped: a ranking full of ties then says less. The
+    rankings of one item share the weight of one item. With `margin`, `scores` holds what each labeler scored
+    the completions: a winner must lead by `margin` for each point that it was scored higher. Scores that
     contradict the order ask for no lead.
     """
     pairs = Pairs([], [], [], [], [], len(batch))
@@ -122,6 +122,16 @@ def log_odds(differences: Tensor, eta: float) -> Tensor:
 def eta_of(rho: Tensor) -> Tensor:
     """η = log θ from the number that is learned: softplus keeps θ ≥ 1 whatever a step does to ρ."""
     return softplus(rho)
+
+
+def tie_rate(batch: Sequence[Sequence[Sequence[int]]]) -> float:
+    """The share of a dataset's pairs that were called equal; each item's rankings' ranks."""
+    tied = total = 0
+    for rankings in batch:
+        for ranks in rankings:
+            tied += len(tied_pairs(ranks))
+            total += comb(len(ranks), 2)
+    return tied / total if total else 0.0
 
 
 def rho_from_tie_rate(rate: float) -> float:

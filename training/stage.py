@@ -39,7 +39,7 @@ POSITIVE = {
     "batch_size", "minibatch_size", "completions_per_prompt", "episodes", "inner_epochs", "evaluate_every",
     "learning_rate", "policy_learning_rate", "value_learning_rate", "max_prompt_tokens",
     "max_response_tokens", "max_gradient_norm", "hidden_size", "layers", "heads", "bootstrap", "clip",
-    "value_clip", "top_p",
+    "value_clip", "top_p", "members", "tie_learning_rate",
 }  # fmt: skip
 
 
