@@ -46,7 +46,7 @@ def main() -> None:
         state = Path(folder) / "state"
         with Stack(state, say=say) as stack:
             prepared = [sys.executable, "-m", "labeling.supervisor.prepare", "migrate", "static"]
-            subprocess.run(prepared, env=stack.environment, check=True)  # noqa: S603 - our own words
+            subprocess.run(prepared, env=stack.environment, check=True)
             os.environ.update(stack.environment)
             import django
 

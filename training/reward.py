@@ -46,7 +46,7 @@ def train_reward(run: Run) -> dict[str, Any]:
     centred_on, examples = examples_to_centre_on(run, tokenizer, train)
     trained = []
     for number in range(settings.members):
-        member = Member(run, number, train)
+        member = Member(run, number, train, dataset.items)
         member.learn()
         member.model.centre(score_all(member.model, tokenizer, examples, settings.batch_size))
         trained.append(member)
@@ -89,7 +89,7 @@ def train_reward(run: Run) -> dict[str, Any]:
 class Member:
     """One model in training: the only one, or one of an ensemble, which differ by their seeds."""
 
-    def __init__(self, run: Run, number: int, train: Sequence[Item]) -> None:
+    def __init__(self, run: Run, number: int, train: Sequence[Item], everything: Sequence[Item]) -> None:
         self.run, self.number, self.train = run, number, train
         self.settings = settings = cast(RewardSettings, run.config.settings)
         self.seed = run.config.seed + number
@@ -101,7 +101,7 @@ class Member:
             self.model.learn_ties(tie_rate([item.orders for item in train]))
         self.sharing = Sharing(False, None, "turned off")
         if settings.shared_prefix == "auto":
-            self.sharing = try_sharing(self.model, train, self.pad, settings.max_row_tokens)
+            self.sharing = try_sharing(self.model, everything, self.pad, settings.max_row_tokens)
         self.row_limit = settings.max_row_tokens if self.sharing.used else 0
         self.losses: list[float] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, MistralConfig
 
 from tests.training import runs
 from tests.training.runs import LIMITS, TINY, make_run, start
 from training import data, kfold
-from training.contracts import EXIT_BAD_INPUT, RunError, RunResult
+from training.contracts import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, RunError, RunResult
 from training.data import Example
 from training.reward import score_all
 from training.reward_model import Ensemble, load_reward_model
@@ -59,6 +61,41 @@ def test_micro_batches_add_up_to_the_batch(base: Path, tmp_path: Path) -> None:
     parts = runs.metrics(train(tmp_path / "parts", base, micro_batch_size=3))
     for name in ("loss", "accuracy", "theta"):
         assert [line[name] for line in parts] == pytest.approx([line[name] for line in whole], abs=1e-4)
+
+
+def test_who_runs_out_of_memory_is_told_to_split_the_batch(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = {"dataset.jsonl": runs.comparisons(4), "base": base}
+    folder = make_run(tmp_path / "big", "reward", QUICK, inputs)
+
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("training.reward.score_items", exhausted)
+    assert start("reward", folder) == EXIT_OUT_OF_MEMORY
+    assert RunError.read(folder).reason == "Out of memory: lower settings.micro_batch_size (now 8)."
+
+
+def test_a_window_that_only_a_held_out_item_reaches_is_found_too(base: Path, tmp_path: Path) -> None:
+    """The probe looks at every item, since all of them are scored."""
+    rows = runs.comparisons(8)
+    assert rows[0].split == "valid"
+    rows[0] = dataclasses.replace(rows[0], messages=runs.user("say something much longer"))
+    window = AutoModelForCausalLM.from_config(
+        MistralConfig(
+            vocab_size=261, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=2, sliding_window=16,
+        )
+    )  # fmt: skip
+    window.save_pretrained(tmp_path / "window")
+    tiny_tokenizer().save_pretrained(tmp_path / "window")
+    for name, used in (("short", True), ("long", False)):
+        dataset = rows[1:] if name == "short" else rows
+        inputs = {"dataset.jsonl": dataset, "base": tmp_path / "window"}
+        folder = make_run(tmp_path / name, "reward", QUICK, inputs)
+        assert start("reward", folder) == 0
+        assert report_of(folder)["shared_prefix"]["used"] is used
 
 
 def test_theta_is_learned_with_the_model_and_kept(base: Path, tmp_path: Path) -> None:
