@@ -108,7 +108,7 @@ class Member:
     def learn(self) -> None:
         """Each completion is read once, however many pairs it is in. Dropout stays off."""
         run, settings, model = self.run, self.settings, self.model
-        own = [parameter for parameter in model.parameters() if parameter is not model.rho]
+        own = [each for each in model.parameters() if each.requires_grad and each is not model.rho]
         groups: list[dict[str, Any]] = [{"params": own}]
         if model.rho is not None:
             groups.append({"params": [model.rho], "lr": settings.tie_learning_rate, "weight_decay": 0.0})

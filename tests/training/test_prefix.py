@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from torch import Tensor
@@ -153,6 +155,17 @@ def test_the_mask_function_of_flex_attention_is_the_dense_mask() -> None:
     made = create_mask(prefix.visible(segments), batch, 1, width, width, device="cpu")
     assert made.shape == (batch, 1, width, width)
     assert made.equal(prefix.dense_mask(segments))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles FlexAttention for a CPU with it")
+def test_flex_attention_scores_as_completions_read_apart() -> None:
+    model = model_of(CONFIGS["llama"])
+    expected = prefix.score_items(model, ITEMS, pad=0)
+    model.backbone.set_attn_implementation("flex_attention")
+    with torch.no_grad():
+        scores = prefix.score_items(model, ITEMS, pad=0, max_row_tokens=LIMIT)
+    assert scores.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_eager_attention_gets_a_mask_to_add() -> None:
