@@ -112,11 +112,31 @@ class RewardSettings(Tuning):
     epochs: float = 1.0
     batch_size: int = 64
     """Items, not pairs."""
+    micro_batch_size: int = 0
+    """Items in one forward; the gradients of a batch are added up. 0: the whole batch at once."""
     learning_rate: float = 9e-6
     warmup_steps: int = 0
     weight_decay: float = 0.0
     max_prompt_tokens: int = 1024
     max_response_tokens: int = 1024
+    ties: Literal["rao_kupper", "drop"] = "rao_kupper"
+    """"drop" is the paper's."""
+    tie_learning_rate: float = 1e-2
+    """Of ρ, the one number behind θ: it moves by about this much a step."""
+    margin_from_scores: float = 0.0
+    """By how much a winner must lead for each point that the labeler scored it higher (Llama 2). 0: off."""
+    shared_prefix: Literal["auto", "off"] = "auto"
+    """"auto": a prompt is read once for all its completions, if that scores alike for this model."""
+    max_row_tokens: int = 4096
+    """An item whose prompt and completions are longer than this together is read apart."""
+    members: int = 1
+    """More than one: an ensemble, each member with a head, an order of the data and weights of its own."""
+    ensemble_lambda: float = 0.5
+    """An ensemble's reward is the mean of its members' less this times their variance (Coste et al. 2023)."""
+    held_out_labelers: tuple[str, ...] = ()
+    """Pseudonyms whose rankings never train and are measured apart."""
+    held_out_labeler_share: float = 0.0
+    """Of the labelers, where none are named: at least one and never all, settled by the seed."""
     max_demonstrations: int = 512
     """How many demonstrations (or SFT samples) the bias and scale are measured on."""
     bootstrap: int = 1000

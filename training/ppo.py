@@ -29,7 +29,7 @@ from training.losses import (
 from training.noise import keyed, uniform
 from training.optimizer import adam, constant_from_tenth
 from training.reward import score_all
-from training.reward_model import RewardModel, load_reward_model, new_reward_model
+from training.reward_model import RewardModel, Scorer, load_reward_model, new_reward_model
 from training.sampling import log_probs_of, response_log_probs, sample
 from training.stage import Run, main
 from training.tokens import Batch, collate, reads_alike
@@ -71,7 +71,7 @@ class Trainer:
         policy: PreTrainedModel,
         value: RewardModel,
         tokenizer: PreTrainedTokenizerBase,
-        reward: RewardModel,
+        reward: Scorer,
         reader: PreTrainedTokenizerBase | None,
         seed: int,
     ) -> None:
@@ -220,7 +220,7 @@ def improve(run: Run) -> dict[str, Any]:
     policy, tokenizer = load_policy(run.input("policy"))
     reward, reader = load_reward_model(run.input("reward"))
     alike = reads_alike(reader, tokenizer)
-    value = copy.deepcopy(reward) if alike else new_reward_model(run.input("policy"))[0]
+    value = copy.deepcopy(reward.first) if alike else new_reward_model(run.input("policy"))[0]
     place(policy, run.device)
     value.to(run.device)
     reward.to(run.device)
