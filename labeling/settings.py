@@ -121,6 +121,7 @@ RUN_LEASE_SECONDS = environment.integer("RANKLOOP_RUN_LEASE", 60)
 # {"small": {"kind": "hub", "name": "organisation/model"}, "ours": {"kind": "folder", "name": "/models/ours"}}
 BASE_MODELS = {
     "tiny": {"kind": "tiny", "hidden_size": 64, "layers": 6, "heads": 4},
+    "tiny-t5": {"kind": "tiny", "family": "t5", "hidden_size": 64, "layers": 3, "heads": 4},
     **json.loads(environment.text("RANKLOOP_MODELS") or "{}"),
 }
 

@@ -58,19 +58,36 @@ class ContractError(ValueError):
 class BaseModel:
     """Where a stage's initial weights come from.
 
-    kind "tiny": the project's own byte-level Llama-like model, random weights, made on the spot.
+    kind "tiny": the project's own byte-level model of a family and size, random weights, made on the spot.
     kind "folder": a local model folder, linked at inputs/base. kind "hub": a model hub name.
     """
 
     kind: Literal["tiny", "folder", "hub"] = "tiny"
     name: str = ""
+    family: Literal["llama", "t5"] = "llama"
+    """Of kind "tiny" alone; a folder or hub model says itself what it is."""
     hidden_size: int = 128
     layers: int = 4
+    """Of a T5: in its encoder and again in its decoder."""
     heads: int = 4
 
 
 @dataclass(frozen=True)
-class SftSettings:
+class Tuning:
+    """How a stage moves weights, whatever it learns."""
+
+    lora_rank: int = 0
+    """Of LoRA's adapters on every linear layer; 0 trains all weights. What is published is merged, always."""
+    lora_alpha: int = 0
+    """Adapters are scaled by alpha / rank; 0: twice the rank."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products; weights stay in float32. auto: bfloat16 on a GPU that has it, float32 elsewhere."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: about a third slower, far less memory."""
+
+
+@dataclass(frozen=True)
+class SftSettings(Tuning):
     """Supervised fine-tuning (C.1): cosine to 10 % of the learning rate, loss on the response only."""
 
     base: BaseModel = field(default_factory=BaseModel)
@@ -89,17 +106,37 @@ class SftSettings:
 
 
 @dataclass(frozen=True)
-class RewardSettings:
+class RewardSettings(Tuning):
     """Reward model (C.2): one epoch, a batch element is an item with all K completions."""
 
     epochs: float = 1.0
     batch_size: int = 64
     """Items, not pairs."""
+    micro_batch_size: int = 0
+    """Items in one forward; the gradients of a batch are added up. 0: the whole batch at once."""
     learning_rate: float = 9e-6
     warmup_steps: int = 0
     weight_decay: float = 0.0
     max_prompt_tokens: int = 1024
     max_response_tokens: int = 1024
+    ties: Literal["rao_kupper", "drop"] = "rao_kupper"
+    """"drop" is the paper's."""
+    tie_learning_rate: float = 1e-2
+    """Of ρ, the one number behind θ: it moves by about this much a step."""
+    margin_from_scores: float = 0.0
+    """By how much a winner must lead for each point that the labeler scored it higher (Llama 2). 0: off."""
+    shared_prefix: Literal["auto", "off"] = "auto"
+    """"auto": a prompt is read once for all its completions, if that scores alike for this model."""
+    max_row_tokens: int = 4096
+    """An item whose prompt and completions are longer than this together is read apart."""
+    members: int = 1
+    """More than one: an ensemble, each member with a head, an order of the data and weights of its own."""
+    ensemble_lambda: float = 0.5
+    """An ensemble's reward is the mean of its members' less this times their variance (Coste et al. 2023)."""
+    held_out_labelers: tuple[str, ...] = ()
+    """Pseudonyms whose rankings never train and are measured apart."""
+    held_out_labeler_share: float = 0.0
+    """Of the labelers, where none are named: at least one and never all, settled by the seed."""
     max_demonstrations: int = 512
     """How many demonstrations (or SFT samples) the bias and scale are measured on."""
     bootstrap: int = 1000
@@ -107,7 +144,7 @@ class RewardSettings:
 
 
 @dataclass(frozen=True)
-class PpoSettings:
+class PpoSettings(Tuning):
     """PPO (C.4) with a per-token KL penalty to the policy it started from."""
 
     episodes: int = 256_000
@@ -120,6 +157,9 @@ class PpoSettings:
     warmup_iterations: int = 10
     """Linear from a tenth."""
     kl_coefficient: float = 0.02
+    """Fixed, or where `kl_target` starts from."""
+    kl_target: float = 0.0
+    """Nats a response that an adaptive coefficient steers to; 0: the coefficient is fixed."""
     gamma: float = 1.0
     gae_lambda: float = 0.95
     clip: float = 0.2

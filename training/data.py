@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +17,13 @@ from training.contracts import (
     ComparisonRow,
     ContractError,
     DemonstrationRow,
+    Message,
     PromptRow,
     RankingRow,
     Split,
     read_rows,
 )
-from training.tokens import encode_prompt, encode_response
+from training.tokens import decode_response, encode_prompt, encode_response
 
 Row = TypeVar("Row")
 
@@ -43,6 +46,7 @@ class Example:
 class Prompt:
     public_id: str
     split: Split
+    messages: tuple[Message, ...]
     ids: list[int]
 
 
@@ -55,6 +59,8 @@ class Item:
     prompt: list[int]
     responses: list[list[int]]
     rankings: list[RankingRow]
+    use_case: str = ""
+    language: str = ""
 
     @property
     def orders(self) -> list[tuple[int, ...]]:
@@ -90,11 +96,31 @@ def load_demonstrations(
 
 def load_prompts(path: Path, tokenizer: PreTrainedTokenizerBase, limit: int) -> list[Prompt]:
     """Raises ContractError."""
-    return [encoded(row, tokenizer, limit) for row in load_rows(path, PromptRow)]
+    return [
+        Prompt(row.prompt, row.split, row.messages, encode_prompt(tokenizer, row.messages, limit))
+        for row in load_rows(path, PromptRow)
+    ]
 
 
-def encoded(row: PromptRow, tokenizer: PreTrainedTokenizerBase, limit: int) -> Prompt:
-    return Prompt(row.prompt, row.split, encode_prompt(tokenizer, row.messages, limit))
+def reread(
+    prompts: Sequence[Prompt],
+    responses: Sequence[list[int]],
+    writer: PreTrainedTokenizerBase,
+    reader: PreTrainedTokenizerBase,
+    prompt_limit: int,
+) -> list[Example]:
+    """Each prompt and what the writer answered it, as text in the reader's tokens.
+
+    A response is read whole, since another tokenizer may want more tokens for it, and has an end only if
+    the writer ended it.
+    """
+    examples = []
+    for prompt, response in zip(prompts, responses, strict=True):
+        read = encode_response(reader, decode_response(writer, response), sys.maxsize)
+        if writer.eos_token_id not in response[-1:]:
+            read = read[:-1]
+        examples.append(Example(encode_prompt(reader, prompt.messages, prompt_limit), read))
+    return examples
 
 
 def load_items(
@@ -112,14 +138,41 @@ def load_items(
                     f"{path.name}: item {row.item}: ranking {ranking.ranking}: "
                     f"{len(ranking.ranks)} ranks for {len(row.completions)} completions"
                 )
+            elif len(ranking.scores) != len(row.completions) or len(ranking.flags) != len(row.completions):
+                raise ContractError(
+                    f"{path.name}: item {row.item}: ranking {ranking.ranking}: {len(ranking.scores)} scores "
+                    f"and {len(ranking.flags)} lists of flags for {len(row.completions)} completions"
+                )
             else:
                 ordered.append(ranking)
         if not ordered:
             continue
         prompt = encode_prompt(tokenizer, row.messages, prompt_limit)
         responses = [encode_response(tokenizer, entry.text, response_limit) for entry in row.completions]
-        items.append(Item(row.prompt, row.split, prompt, responses, ordered))
+        items.append(Item(row.prompt, row.split, prompt, responses, ordered, row.use_case, row.language))
     return Items(items, skipped)
+
+
+def shuffled_labelers(items: Sequence[Item], seed: int) -> list[str]:
+    """The pseudonyms of all who ranked, in an order settled by the seed; one who joins moves nobody else."""
+    names = {ranking.labeler for item in items for ranking in item.rankings}
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+
+
+def held_out_labelers(items: Sequence[Item], share: float, seed: int) -> list[str]:
+    """A share of the labelers, at least one and never all of them; none at a share of 0."""
+    names = shuffled_labelers(items, seed)
+    wanted = max(1, round(share * len(names))) if share else 0
+    return names[: min(wanted, len(names) - 1)]
+
+
+def ranked_by(items: Sequence[Item], labelers: Collection[str]) -> list[Item]:
+    """The items with the rankings of these labelers alone, without those that they did not rank."""
+    kept = [
+        replace(item, rankings=[ranking for ranking in item.rankings if ranking.labeler in labelers])
+        for item in items
+    ]
+    return [item for item in kept if item.rankings]
 
 
 def total_steps(examples: int, batch_size: int, epochs: float) -> int:

@@ -11,14 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training import data
 from training.checkpoints import load_policy, place
-from training.contracts import EvaluateSettings, PromptRow, write_json
-from training.data import Example
+from training.contracts import ContractError, EvaluateSettings, write_json
 from training.generate import COMPLETIONS, write_samples
 from training.reward import score_all
-from training.reward_model import RewardModel, load_reward_model
+from training.reward_model import load_reward_model
 from training.sampling import response_log_probs, sample_all
 from training.stage import Run, main
-from training.tokens import collate, decode_response, encode_prompt, encode_response
+from training.tokens import collate, reads_alike
 
 
 def evaluate(run: Run) -> dict[str, Any]:
@@ -27,14 +26,17 @@ def evaluate(run: Run) -> dict[str, Any]:
     # 1. The policy, the prompts and whatever it is to be measured against.
     policy, tokenizer = load_policy(run.input("policy"))
     place(policy, run.device)
-    reference = load_policy(run.input("reference"))[0] if run.has("reference") else None
-    reward = load_reward_model(run.input("reward")) if run.has("reward") else None
-    if reference is not None:
+    reference = None
+    if run.has("reference"):
+        reference, other = load_policy(run.input("reference"))
+        if not reads_alike(other, tokenizer):
+            raise ContractError("inputs/reference: its tokenizer is not the policy's, so there is no KL")
         place(reference, run.device)
+    reward = load_reward_model(run.input("reward")) if run.has("reward") else None
     if reward is not None:
         reward[0].to(run.device)
-    rows = data.load_rows(run.input("prompts.jsonl"), PromptRow)[: settings.max_prompts or None]
-    prompts = [data.encoded(row, tokenizer, settings.max_prompt_tokens) for row in rows]
+    prompts = data.load_prompts(run.input("prompts.jsonl"), tokenizer, settings.max_prompt_tokens)
+    prompts = prompts[: settings.max_prompts or None]
 
     # 2. Sample at every temperature; the KL is that of the policy itself, at temperature 1.
     report: dict[str, Any] = {"prompts": len(prompts), "temperatures": {}, "kl": None, "kl_error": None}
@@ -45,10 +47,11 @@ def evaluate(run: Run) -> dict[str, Any]:
             drawn = sample_all(
                 policy,
                 tokenizer,
-                [prompt.ids for prompt in prompts],
+                prompts,
                 limit=settings.max_response_tokens,
                 batch_size=settings.batch_size,
-                generator=run.generator(number),
+                seed=run.config.seed,
+                step=number,
                 temperature=temperature,
                 copies=copies,
             )
@@ -60,7 +63,11 @@ def evaluate(run: Run) -> dict[str, Any]:
                 places: list[int], responses: list[list[int]], kept: list[float] = rewards
             ) -> list[float]:
                 assert reward is not None
-                given = _rewards(*reward, settings, tokenizer, [rows[place] for place in places], responses)
+                model, reader = reward
+                asked = [prompts[place] for place in places]
+                # As text: what a labeler would see, in whatever tokens the reward model reads.
+                read = data.reread(asked, responses, tokenizer, reader, settings.max_prompt_tokens)
+                given: list[float] = score_all(model, reader, read, settings.batch_size).tolist()
                 kept += given
                 return given
 
@@ -103,26 +110,6 @@ def _log_probs(
     """[N] log-probability of each response, nats."""
     batch = collate(prompts, responses, tokenizer.pad_token_id, model.device)
     return response_log_probs(model, batch).sum(dim=1)
-
-
-def _rewards(
-    model: RewardModel,
-    reader: PreTrainedTokenizerBase,
-    settings: EvaluateSettings,
-    writer: PreTrainedTokenizerBase,
-    rows: Sequence[PromptRow],
-    responses: Sequence[list[int]],
-) -> list[float]:
-    """The score of each response to its row: read as text, since the reward model may read other tokens."""
-    examples = [
-        Example(
-            encode_prompt(reader, row.messages, settings.max_prompt_tokens),
-            encode_response(reader, decode_response(writer, response), settings.max_response_tokens),
-        )
-        for row, response in zip(rows, responses, strict=True)
-    ]
-    scores: list[float] = score_all(model, reader, examples, settings.batch_size).tolist()
-    return scores
 
 
 def _mean(name: str, values: Tensor) -> dict[str, float]:

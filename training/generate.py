@@ -28,10 +28,10 @@ def generate(run: Run) -> dict[str, Any]:
     drawn = sample_all(
         model,
         tokenizer,
-        [prompt.ids for prompt in prompts],
+        prompts,
         limit=settings.max_response_tokens,
         batch_size=settings.batch_size,
-        generator=run.generator(),
+        seed=run.config.seed,
         temperature=settings.temperature,
         top_p=settings.top_p,
         copies=copies,

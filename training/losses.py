@@ -1,67 +1,18 @@
-"""The mathematics of the loop as pure functions of tensors.
+"""The mathematics of policies as pure functions of tensors; reward_losses.py has the reward model's.
 
 Sources: Ouyang et al. 2022 (InstructGPT, arXiv 2203.02155), Schulman et al. 2016 (GAE, arXiv 1506.02438)
-and 2017 (PPO, arXiv 1707.06347). `mask` is 1 at response tokens; a mean is over those.
+and 2017 (PPO, arXiv 1707.06347), Ziegler et al. 2019 (adaptive KL, arXiv 1909.08593). `mask` is 1 at
+response tokens; a mean is over those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
-from math import comb
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
-
-class Pairs(NamedTuple):
-    """Which completion won over which, as indices into the completions of a batch laid end to end."""
-
-    winners: list[int]
-    losers: list[int]
-    weights: list[float]
-    items: int
-
-
-def ordered_pairs(ranks: Sequence[int]) -> list[tuple[int, int]]:
-    """The (winner, loser) positions of one ranking, 1 is best; ties give no pair."""
-    return [
-        (first, second) if ranks[first] < ranks[second] else (second, first)
-        for first, second in combinations(range(len(ranks)), 2)
-        if ranks[first] != ranks[second]
-    ]
-
-
-def kwise_pairs(batch: Sequence[Sequence[Sequence[int]]]) -> Pairs:
-    """The pairs of a batch of items, each a list of its rankings' ranks.
-
-    A pair weighs 1 / C(K, 2), also where ties left fewer pairs than that: a ranking full of ties says less.
-    The rankings of one item share the weight of one item.
-    """
-    pairs = Pairs([], [], [], len(batch))
-    start = 0
-    for rankings in batch:
-        completions = len(rankings[0])
-        weight = 1 / (comb(completions, 2) * len(rankings))
-        for ranks in rankings:
-            for winner, loser in ordered_pairs(ranks):
-                pairs.winners.append(start + winner)
-                pairs.losers.append(start + loser)
-                pairs.weights.append(weight)
-        start += completions
-    return pairs
-
-
-def kwise_loss(scores: Tensor, pairs: Pairs) -> Tensor:
-    """InstructGPT's reward loss (section 3.5): the mean over items of -1/C(K,2) sum log sigmoid(r_w - r_l).
-
-    `scores` [N]: one for each completion of the batch, so each is computed once however many pairs it is in.
-    """
-    margins = scores[pairs.winners] - scores[pairs.losers]
-    weights = scores.new_tensor(pairs.weights)
-    return -(weights * logsigmoid(margins)).sum() / pairs.items
+# How fast an adaptive KL coefficient moves, and how far off the KL may seem to it (Ziegler et al. 2019, 2.2).
+KL_GAIN = 0.1
+KL_ERROR_LIMIT = 0.2
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -81,6 +32,15 @@ def token_rewards(
     rewards = -kl_coefficient * (log_probs - reference) * mask
     last = mask.sum(dim=1, keepdim=True).long() - 1
     return rewards.scatter_add(1, last, scores.unsqueeze(1))
+
+
+def adapted_kl_coefficient(coefficient: float, kl: float, target: float) -> float:
+    """The next iteration's beta, steered in proportion to how far `kl` (nats a response) is off its target.
+
+    beta (1 + 0.1 clip((KL - target) / target, -0.2, 0.2)): Ziegler et al. 2019, section 2.2.
+    """
+    error = max(-KL_ERROR_LIMIT, min(KL_ERROR_LIMIT, (kl - target) / target))
+    return coefficient * (1 + KL_GAIN * error)
 
 
 def gae(

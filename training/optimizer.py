@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.nn import Parameter
@@ -11,9 +12,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def adam(
-    parameters: Iterable[Parameter], learning_rate: float, weight_decay: float = 0.0
+    parameters: Iterable[Parameter] | Iterable[dict[str, Any]],
+    learning_rate: float,
+    weight_decay: float = 0.0,
 ) -> torch.optim.AdamW:
-    """Adam with InstructGPT's betas (appendix C)."""
+    """Adam with InstructGPT's betas (appendix C); groups of parameters may have rates of their own."""
     return torch.optim.AdamW(
         parameters, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
     )

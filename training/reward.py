@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Sequence
 from typing import Any, cast
@@ -11,97 +12,176 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from training import data
+from training.checkpoints import load_tokenizer
 from training.contracts import ContractError, RewardSettings, write_json
 from training.data import Example, Item
-from training.losses import kwise_loss, kwise_pairs
 from training.optimizer import adam, cosine_to_tenth
-from training.reward_model import RewardModel, new_reward_model
-from training.reward_report import accuracy_report
+from training.prefix import Sharing, row_tokens, score_items, try_sharing
+from training.reward_losses import kwise_loss, kwise_pairs, tie_rate
+from training.reward_model import Ensemble, Scorer, new_reward_model
+from training.reward_report import reward_report
 from training.stage import Run, main
 from training.tokens import collate
+from training.tuning import autocast, tune
+from training.votes import Counting
 
 
 def train_reward(run: Run) -> dict[str, Any]:
     settings = cast(RewardSettings, run.config.settings)
 
-    # 1. The backbone and the items.
-    model, tokenizer = new_reward_model(run.input("base"))
-    model.to(run.device)
+    # 1. The items, and who ranks them: labelers who are held out show how well the model knows strangers.
+    tokenizer = load_tokenizer(run.input("base"))
     limits = settings.max_prompt_tokens, settings.max_response_tokens
     dataset = data.load_items(run.input("dataset.jsonl"), tokenizer, *limits)
-    train = [item for item in dataset.items if item.split == "train"]
+    everyone = set(data.shuffled_labelers(dataset.items, run.config.seed))
+    strangers = list(settings.held_out_labelers) or data.held_out_labelers(
+        dataset.items, settings.held_out_labeler_share, run.config.seed
+    )
+    of_train = [item for item in dataset.items if item.split == "train"]
     held_out = [item for item in dataset.items if item.split != "train"]
+    train = data.ranked_by(of_train, everyone - set(strangers))
     if not train:
         raise ContractError("dataset.jsonl: no ranked item of the train split")
 
-    # 2. Train: each completion is read once, however many pairs it is in. Dropout stays off.
-    lengths = [len(item.responses) * (len(item.prompt) + max(map(len, item.responses))) for item in train]
-    total = data.total_steps(len(train), settings.batch_size, settings.epochs)
-    optimizer = adam(model.parameters(), settings.learning_rate, settings.weight_decay)
-    schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
-    batches = data.training_batches(lengths, settings.batch_size, total, run.config.seed)
-    losses: list[float] = []
-    for step, indices in enumerate(batches, 1):
-        items = [train[index] for index in indices]
-        pairs = kwise_pairs([item.orders for item in items])
-        scores = model(collate(*flatten(items), tokenizer.pad_token_id, run.device))
-        loss = kwise_loss(scores, pairs)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        losses.append(loss.item())
-        # An equal margin everywhere: how often the model agrees with the pairs it is about to learn.
-        margins = (scores[pairs.winners] - scores[pairs.losers]).detach()
-        run.log(
-            step,
-            total,
-            loss=losses[-1],
-            accuracy=(margins > 0).float().mean().item() if pairs.winners else 0.5,
-            learning_rate=optimizer.param_groups[0]["lr"],
-        )
+    # 2. Train each member, and centre it on demonstrations, or on the completions where there are none.
+    centred_on, examples = examples_to_centre_on(run, tokenizer, train)
+    trained = []
+    for number in range(settings.members):
+        member = Member(run, number, train, dataset.items)
+        member.learn()
+        member.model.centre(score_all(member.model, tokenizer, examples, settings.batch_size))
+        trained.append(member)
+    models = [member.model for member in trained]
+    model: Scorer = models[0] if len(models) == 1 else Ensemble(models, settings.ensemble_lambda).eval()
 
-    # 3. Centre the scores on demonstrations, or on the completions where there are none.
-    limit = settings.max_demonstrations
+    # 3. How well it predicts rankings that it has not seen, beside how well labelers predict each other.
+    unseen = data.ranked_by(of_train, strangers)
+    row_limit = trained[0].row_limit
+    etas = [float(one.eta.detach()) if one.eta is not None else 0.0 for one in models]
+    report: dict[str, Any] = {
+        **reward_report(
+            held_out,
+            score_each(model, tokenizer, held_out, settings, row_limit),
+            dataset.items,
+            scale=statistics.fmean(float(one.scale) for one in models),
+            eta=statistics.fmean(etas),
+            held_out_labelers=strangers,
+            unseen=unseen,
+            unseen_scores=score_each(model, tokenizer, unseen, settings, row_limit),
+            counting=Counting(settings.bootstrap, run.config.seed),
+        ),
+        "skipped_all_bad": dataset.skipped_all_bad,
+        "centred_on": centred_on,
+        "bias": float(models[0].bias),
+        "scale": float(models[0].scale),
+        "members": settings.members,
+        "shared_prefix": dataclasses.asdict(trained[0].sharing),
+    }
+    model.save(tokenizer, run.outputs)
+    write_json(run.outputs / "report.json", report)
+    return {
+        "loss": statistics.fmean(loss for member in trained for loss in member.losses[-20:]),
+        "steps": sum(len(member.losses) for member in trained),
+        "train_items": len(train),
+        **report,
+    }
+
+
+class Member:
+    """One model in training: the only one, or one of an ensemble, which differ by their seeds."""
+
+    def __init__(self, run: Run, number: int, train: Sequence[Item], everything: Sequence[Item]) -> None:
+        self.run, self.number, self.train = run, number, train
+        self.settings = settings = cast(RewardSettings, run.config.settings)
+        self.seed = run.config.seed + number
+        torch.manual_seed(self.seed)
+        self.model, tokenizer = new_reward_model(run.input("base"))
+        tune(self.model.backbone, settings)
+        self.model.to(run.device)
+        self.pad = tokenizer.pad_token_id
+        if settings.ties == "rao_kupper":
+            self.model.learn_ties(tie_rate([item.orders for item in train]))
+        self.sharing = Sharing(False, None, "turned off")
+        if settings.shared_prefix == "auto":
+            self.sharing = try_sharing(self.model, everything, self.pad, settings.max_row_tokens)
+        self.row_limit = settings.max_row_tokens if self.sharing.used else 0
+        self.losses: list[float] = []
+
+    def learn(self) -> None:
+        """Each completion is read once, however many pairs it is in. Dropout stays off."""
+        run, settings, model = self.run, self.settings, self.model
+        model.train(settings.gradient_checkpointing)  # dropout is off in either mode
+        own = [each for each in model.parameters() if each.requires_grad and each is not model.rho]
+        groups: list[dict[str, Any]] = [{"params": own}]
+        if model.rho is not None:
+            groups.append({"params": [model.rho], "lr": settings.tie_learning_rate, "weight_decay": 0.0})
+        steps = data.total_steps(len(self.train), settings.batch_size, settings.epochs)
+        optimizer = adam(groups, settings.learning_rate, settings.weight_decay)
+        schedule = cosine_to_tenth(optimizer, settings.warmup_steps, steps)
+        lengths = [row_tokens(item) for item in self.train]
+        batches = data.training_batches(lengths, settings.batch_size, steps, self.seed)
+        for step, indices in enumerate(batches, 1):
+            loss, accuracy = self._gradients([self.train[index] for index in indices])
+            torch.nn.utils.clip_grad_norm_(own, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            self.losses.append(loss)
+            figures = {"theta": float(model.eta.detach().exp())} if model.eta is not None else {}
+            run.log(
+                self.number * steps + step,
+                settings.members * steps,
+                loss=loss,
+                accuracy=accuracy,
+                learning_rate=optimizer.param_groups[0]["lr"],
+                **figures,
+            )
+        model.eval()
+
+    def _gradients(self, items: Sequence[Item]) -> tuple[float, float]:
+        """Add a batch's gradients up; returns its loss, and how often the model agrees with its pairs now."""
+        settings = self.settings
+        size = settings.micro_batch_size or len(items)
+        loss, agreed, ordered = 0.0, 0.0, 0
+        for start in range(0, len(items), size):
+            part = items[start : start + size]
+            points = [[ranking.scores for ranking in item.rankings] for item in part]
+            pairs = kwise_pairs([item.orders for item in part], points, settings.margin_from_scores)
+            with autocast(settings, self.run.device):
+                scores = score_items(self.model, part, self.pad, self.row_limit)
+            mean = kwise_loss(scores, pairs, self.model.eta) * len(part) / len(items)
+            mean.backward()
+            loss += mean.item()
+            told = ~torch.tensor(pairs.tied, dtype=torch.bool, device=scores.device)
+            agreed += float(((scores[pairs.first] > scores[pairs.second]) & told).sum())
+            ordered += int(told.sum())
+        return loss, agreed / ordered if ordered else 0.5
+
+
+def examples_to_centre_on(
+    run: Run, tokenizer: PreTrainedTokenizerBase, train: Sequence[Item]
+) -> tuple[str, list[Example]]:
+    """What the bias and scale are measured on, and its name. Raises ContractError."""
+    settings = cast(RewardSettings, run.config.settings)
     if run.has("demonstrations.jsonl"):
         centred_on = "demonstrations"
-        splits = data.load_demonstrations(run.input("demonstrations.jsonl"), tokenizer, *limits)
+        splits = data.load_demonstrations(
+            run.input("demonstrations.jsonl"),
+            tokenizer,
+            settings.max_prompt_tokens,
+            settings.max_response_tokens,
+        )
         examples = splits["train"] or splits["valid"] or splits["test"]
     else:
         centred_on = "completions"
         examples = [Example(item.prompt, response) for item in train for response in item.responses]
     order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(run.config.seed))
-    chosen = [examples[index] for index in order[: limit or None].tolist()]
-    model.centre(score_all(model, tokenizer, chosen, settings.batch_size))
-
-    # 4. How well it predicts rankings that it has not seen, beside how well labelers predict each other.
-    responses = [Example(item.prompt, response) for item in held_out for response in item.responses]
-    scores = score_all(model, tokenizer, responses, settings.batch_size)
-    by_item = scores.split([len(item.responses) for item in held_out]) if held_out else ()
-    report: dict[str, Any] = {
-        **accuracy_report(
-            held_out, [part.tolist() for part in by_item], dataset.items, settings.bootstrap, run.config.seed
-        ),
-        "skipped_all_bad": dataset.skipped_all_bad,
-        "centred_on": centred_on,
-        "bias": model.bias.item(),
-        "scale": model.scale.item(),
-    }
-    model.save(tokenizer, run.outputs)
-    write_json(run.outputs / "report.json", report)
-    return {"loss": statistics.fmean(losses[-20:]), "steps": total, "train_items": len(train), **report}
-
-
-def flatten(items: Sequence[Item]) -> tuple[list[list[int]], list[list[int]]]:
-    """The prompts and responses of the items' completions, laid end to end."""
-    prompts = [item.prompt for item in items for _ in item.responses]
-    return prompts, [response for item in items for response in item.responses]
+    return centred_on, [examples[index] for index in order[: settings.max_demonstrations or None].tolist()]
 
 
 @torch.no_grad()
 def score_all(
-    model: RewardModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], batch_size: int
+    model: Scorer, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], batch_size: int
 ) -> Tensor:
     """[N] scores, on the CPU."""
     scores = torch.zeros(len(examples))
@@ -109,8 +189,26 @@ def score_all(
     for indices in data.batches_by_length(lengths, batch_size):
         prompts = [examples[index].prompt for index in indices]
         responses = [examples[index].response for index in indices]
-        batch = collate(prompts, responses, tokenizer.pad_token_id, model.head.weight.device)
-        scores[indices] = model(batch).cpu()
+        scores[indices] = model(collate(prompts, responses, tokenizer.pad_token_id, model.device)).cpu()
+    return scores
+
+
+@torch.no_grad()
+def score_each(
+    model: Scorer,
+    tokenizer: PreTrainedTokenizerBase,
+    items: Sequence[Item],
+    settings: RewardSettings,
+    row_limit: int,
+) -> list[list[float]]:
+    """The scores of each item's completions."""
+    scores: list[list[float]] = [[]] * len(items)
+    size = settings.micro_batch_size or settings.batch_size
+    for indices in data.batches_by_length([row_tokens(item) for item in items], size):
+        some = [items[index] for index in indices]
+        parts = score_items(model, some, tokenizer.pad_token_id, row_limit).cpu()
+        for index, part in zip(indices, parts.split([len(item.responses) for item in some]), strict=True):
+            scores[index] = part.tolist()
     return scores
 
 

@@ -1,7 +1,7 @@
 """Drawing responses from a policy, and the log-probabilities of responses: one distribution, one place.
 
-PPO's ratio is 1 at its first minibatch only if both sides agree, so temperature is applied here and
-nowhere else.
+PPO's ratio is 1 at its first minibatch only if both sides agree, so they share one temperature
+(`families.tempered`), and what a family of models needs stands in families.py for both.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.data import batches_by_length
+from training.data import Prompt, batches_by_length
+from training.families import begin, response_logits, tempered
+from training.noise import keyed, name_key, uniform
 from training.tokens import Batch, collate
 
 
@@ -38,19 +40,6 @@ class Samples:
         return [row[:length] for row, length in zip(self.tokens.tolist(), lengths, strict=True)]
 
 
-def response_logits(model: PreTrainedModel, batch: Batch, temperature: float = 1.0) -> Tensor:
-    """[B, R, V]: the logits that predict each response token, and no others."""
-    width = batch.response_mask.shape[1]
-    logits = model(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        position_ids=batch.positions,
-        logits_to_keep=width + 1,
-        use_cache=False,
-    ).logits
-    return _tempered(logits[:, :-1], temperature)
-
-
 def log_probs_of(logits: Tensor, tokens: Tensor) -> Tensor:
     """[B, R]: log-probability of each token under its logits [B, R, V]."""
     return logits.log_softmax(dim=-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
@@ -66,63 +55,52 @@ def response_log_probs(model: PreTrainedModel, batch: Batch, temperature: float 
 def sample(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
+    keys: Sequence[int],
     *,
     end: int,
     pad: int,
     limit: int,
-    generator: torch.Generator,
+    seed: int,
+    step: int = 0,
     temperature: float = 1.0,
     top_p: float = 1.0,
     copies: int = 1,
 ) -> Samples:
     """Draw `copies` responses of at most `limit` tokens for each prompt, the copies of a prompt together.
 
-    Temperature 0 is greedy. A prompt is read once for all its copies; sampling stops when all have ended.
+    `keys` name the prompts: copy c of a prompt is settled by the model and (seed, step, its key, c), in
+    whatever company it is drawn. Temperature 0 is greedy. The model's own generation defaults (top-k,
+    penalties, forced tokens) are never asked: tokens come from its logits. A prompt is read once for all its
+    copies; sampling stops when all have ended.
     """
     batch = collate(prompts, [[]] * len(prompts), pad, model.device)
-    out = model(
-        input_ids=batch.ids,
-        attention_mask=batch.mask,
-        position_ids=batch.positions,
-        past_key_values=DynamicCache(config=model.config),
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    cache, logits = out.past_key_values, out.logits[:, -1].repeat_interleave(copies, dim=0)
-    attention = batch.mask.repeat_interleave(copies, dim=0)
-    position = batch.positions[:, -1:].repeat_interleave(copies, dim=0)
-    if copies > 1:
-        cache.batch_repeat_interleave(copies)
-    running = torch.ones(len(logits), dtype=torch.bool, device=model.device)
+    named = torch.tensor(keys, device=model.device).repeat_interleave(copies)
+    copy = torch.arange(copies, device=model.device).repeat(len(prompts))
+    noise = keyed(seed, step, named, copy)
+    reader = begin(model, batch, copies)
+    running = torch.ones(len(named), dtype=torch.bool, device=model.device)
     tokens, masks, log_probs = [], [], []
-    for step in range(limit):
-        token, log_prob = _draw(logits, temperature, top_p, generator)
+    for position in range(limit):
+        token, log_prob = _draw(reader.logits, temperature, top_p, uniform(keyed(noise, position)))
         tokens.append(torch.where(running, token, pad))
         log_probs.append(torch.where(running, log_prob, 0.0))
         masks.append(running.float())
         running = running & (token != end)
-        if step + 1 == limit or not running.any():
+        if position + 1 == limit or not running.any():
             break
-        attention = torch.cat([attention, torch.ones_like(attention[:, :1])], dim=1)
-        position = position + 1
-        logits = model(
-            input_ids=token.unsqueeze(1),
-            attention_mask=attention,
-            position_ids=position,
-            past_key_values=cache,
-            use_cache=True,
-        ).logits[:, -1]
+        reader.read(token)
     return Samples(torch.stack(tokens, 1), torch.stack(masks, 1), torch.stack(log_probs, 1), ~running)
 
 
 def sample_all(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[Sequence[int]],
+    prompts: Sequence[Prompt],
     *,
     limit: int,
     batch_size: int,
-    generator: torch.Generator,
+    seed: int,
+    step: int = 0,
     temperature: float = 1.0,
     top_p: float = 1.0,
     copies: int = 1,
@@ -131,16 +109,19 @@ def sample_all(
 
     `batch_size` counts sequences; prompts of like length are read together.
     """
-    for indices in batches_by_length([len(prompt) for prompt in prompts], max(1, batch_size // copies)):
+    for indices in batches_by_length([len(prompt.ids) for prompt in prompts], max(1, batch_size // copies)):
+        chosen = [prompts[index] for index in indices]
         yield (
             indices,
             sample(
                 model,
-                [prompts[index] for index in indices],
+                [prompt.ids for prompt in chosen],
+                [name_key(prompt.public_id) for prompt in chosen],
                 end=tokenizer.eos_token_id,
                 pad=tokenizer.pad_token_id,
                 limit=limit,
-                generator=generator,
+                seed=seed,
+                step=step,
                 temperature=temperature,
                 top_p=top_p,
                 copies=copies,
@@ -148,23 +129,26 @@ def sample_all(
         )
 
 
-def _tempered(logits: Tensor, temperature: float) -> Tensor:
-    return logits.float() / (temperature or 1.0)
-
-
-def _draw(
-    logits: Tensor, temperature: float, top_p: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """One token a row [B] and its log-probability [B]."""
-    log_probs = _tempered(logits, temperature).log_softmax(dim=-1)
+def _draw(logits: Tensor, temperature: float, top_p: float, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """One token a row [B] and its log-probability [B], from numbers in (0, 1) [B]."""
+    log_probs = tempered(logits, temperature).log_softmax(dim=-1)
     if temperature == 0:
         token = log_probs.argmax(dim=-1)
     else:
         probabilities = log_probs.exp()
         if top_p < 1:
             probabilities = _nucleus(probabilities, top_p)
-        token = torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+        token = inverse_cdf(probabilities, noise)
     return token, log_probs.gather(1, token.unsqueeze(1)).squeeze(1)
+
+
+def inverse_cdf(weights: Tensor, noise: Tensor) -> Tensor:
+    """[B] the index at which the running sum of weights [B, V] first exceeds the share `noise` of the whole.
+
+    In float64, so that rounding moves no boundary by more than the noise is fine; weight 0 is never drawn.
+    """
+    reached = weights.double().cumsum(dim=-1)
+    return torch.searchsorted(reached, noise.unsqueeze(1) * reached[:, -1:], right=True).squeeze(1)
 
 
 def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:

@@ -12,11 +12,13 @@ from transformers import PreTrainedModel
 from training import data
 from training.checkpoints import load_base, place, save_model
 from training.contracts import ContractError, SftSettings
+from training.families import response_logits
 from training.losses import masked_mean
 from training.optimizer import adam, cosine_to_tenth
-from training.sampling import log_probs_of, response_log_probs, response_logits
+from training.sampling import log_probs_of, response_log_probs
 from training.stage import Run, main
 from training.tokens import Batch, collate
+from training.tuning import autocast, trained, tune
 
 
 def fine_tune(run: Run) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def fine_tune(run: Run) -> dict[str, Any]:
 
     # 1. The base model and the demonstrations.
     model, tokenizer = load_base(settings.base, run.input("base"), settings.dropout)
+    tune(model, settings)
     place(model, run.device).train()
     splits = data.load_demonstrations(
         run.input("dataset.jsonl"), tokenizer, settings.max_prompt_tokens, settings.max_response_tokens
@@ -40,14 +43,16 @@ def fine_tune(run: Run) -> dict[str, Any]:
     # 2. Train on the responses alone.
     lengths = [len(example.prompt) + len(example.response) for example in train]
     total = settings.max_steps or data.total_steps(len(train), settings.batch_size, settings.epochs)
-    optimizer = adam(model.parameters(), settings.learning_rate, settings.weight_decay)
+    optimizer = adam(trained(model), settings.learning_rate, settings.weight_decay)
     schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
     batches = data.training_batches(lengths, settings.batch_size, total, run.config.seed)
     losses: list[float] = []
     valid_loss = math.nan
     for step, indices in enumerate(batches, 1):
         batch = batch_of([train[index] for index in indices])
-        loss = -masked_mean(log_probs_of(response_logits(model, batch), batch.responses), batch.response_mask)
+        with autocast(settings, run.device):
+            log_probs = log_probs_of(response_logits(model, batch), batch.responses)
+        loss = -masked_mean(log_probs, batch.response_mask)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -59,7 +64,8 @@ def fine_tune(run: Run) -> dict[str, Any]:
             valid_batches = data.batches_by_length(
                 [len(example.prompt) for example in valid], settings.batch_size
             )
-            valid_loss = mean_loss(model, [batch_of([valid[i] for i in part]) for part in valid_batches])
+            with autocast(settings, run.device):
+                valid_loss = mean_loss(model, [batch_of([valid[i] for i in part]) for part in valid_batches])
             line["valid_loss"] = valid_loss
         run.log(step, total, **line)
 

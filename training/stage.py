@@ -39,7 +39,7 @@ POSITIVE = {
     "batch_size", "minibatch_size", "completions_per_prompt", "episodes", "inner_epochs", "evaluate_every",
     "learning_rate", "policy_learning_rate", "value_learning_rate", "max_prompt_tokens",
     "max_response_tokens", "max_gradient_norm", "hidden_size", "layers", "heads", "bootstrap", "clip",
-    "value_clip", "top_p",
+    "value_clip", "top_p", "members", "tie_learning_rate",
 }  # fmt: skip
 
 
@@ -79,10 +79,6 @@ class Run:
         line = {"step": step, "total": total, "time": round(time.monotonic() - self._start, 3), **values}
         with (self.directory / METRICS).open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
-
-    def generator(self, offset: int = 0) -> torch.Generator:
-        """A random source on the run's device, settled by the seed and by nothing else drawn before."""
-        return torch.Generator(self.device).manual_seed(self.config.seed + offset)
 
 
 def main(stage: Stage, story: Callable[[Run], dict[str, Any]]) -> None:
@@ -158,8 +154,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _memory_advice(config: RunConfig) -> str:
-    name = "minibatch_size" if config.stage == "ppo" else "batch_size"
-    value = getattr(config.settings, name)
+    name = {"ppo": "minibatch_size", "reward": "micro_batch_size"}.get(config.stage, "batch_size")
+    # A micro-batch of 0 is the whole batch.
+    value = getattr(config.settings, name) or getattr(config.settings, "batch_size", 1)
     if value > 1:
         return f"Out of memory: lower settings.{name} (now {value})."
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."

@@ -53,6 +53,8 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message])
 
         Assistant:
         (the answer, then the end-of-sequence token)
+
+    A tokenizer whose vocabulary has no line breaks (T5's) reads them as spaces.
     """
     if tokenizer.chat_template:
         turns = [{"role": message.role, "content": message.content} for message in messages]
@@ -73,14 +75,24 @@ def encode_response(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -
     """The answer and its end token, at most `limit` tokens, cut from the right.
 
     A cut answer has no end token: the model must not learn to stop there. Text that looks like a special
-    token stays text.
+    token stays text; an end token that is spelled out is dropped where it is a piece like any other (T5).
     """
+    end = tokenizer.eos_token_id
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-    return [*ids, tokenizer.eos_token_id][:limit]
+    return [*(token for token in ids if token != end), end][:limit]
 
 
 def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def reads_alike(first: PreTrainedTokenizerBase, second: PreTrainedTokenizerBase) -> bool:
+    """Whether both turn a conversation and its answer into the same tokens."""
+    return (
+        first.get_vocab() == second.get_vocab()
+        and first.chat_template == second.chat_template
+        and first.eos_token_id == second.eos_token_id
+    )
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -110,23 +122,36 @@ class Batch:
     response_mask: Tensor
 
     @property
-    def responses(self) -> Tensor:
-        """[B, R] tokens of the responses."""
-        return self.ids[:, self.ids.shape[1] - self.response_mask.shape[1] :]
+    def width(self) -> int:
+        """R, the columns of the responses."""
+        return self.response_mask.shape[1]
 
     @property
-    def last(self) -> Tensor:
-        """[B] column of each row's last real token."""
-        columns = torch.arange(self.mask.shape[1], device=self.mask.device)
-        return (self.mask * columns).argmax(dim=1)
+    def prompts(self) -> Tensor:
+        """[B, P] tokens of the prompts."""
+        return self.ids[:, : self.ids.shape[1] - self.width]
+
+    @property
+    def prompt_mask(self) -> Tensor:
+        """[B, P]"""
+        return self.mask[:, : self.ids.shape[1] - self.width]
+
+    @property
+    def responses(self) -> Tensor:
+        """[B, R] tokens of the responses."""
+        return self.ids[:, self.ids.shape[1] - self.width :]
+
+    @property
+    def lengths(self) -> Tensor:
+        """[B] tokens of each response."""
+        return self.response_mask.sum(dim=1).long()
 
     def rows(self, index: Tensor) -> Batch:
         """The batch of these rows, with columns that are padding in all of them cut off."""
         ids, mask, positions = self.ids[index], self.mask[index], self.positions[index]
         response_mask = self.response_mask[index]
         width = int(response_mask.sum(dim=1).max())
-        prompt = self.ids.shape[1] - self.response_mask.shape[1]
-        used = slice(int(mask.argmax(dim=1).min()), prompt + width)
+        used = slice(int(mask.argmax(dim=1).min()), self.prompts.shape[1] + width)
         return Batch(ids[:, used], mask[:, used], positions[:, used], response_mask[:, :width])
 
 

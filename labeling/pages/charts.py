@@ -22,6 +22,8 @@ from labeling.pages.drawing import Artist
 
 WIDTH, HEIGHT = 380, 210
 """Of the whole drawing, with axes and legend, in CSS pixels at its natural size."""
+ROW_HEIGHT, AXIS_HEIGHT = 26, 44
+"""Of a drawing with a line for each name."""
 COLOURS = [f"var(--chart-{number})" for number in range(1, 5)]
 DASHES: list[list[int]] = [[1, 0], [5, 3], [2, 2], [7, 2, 2, 2]]
 """Series differ by colour and by dash: nobody has to tell colours apart."""
@@ -120,6 +122,38 @@ class Chart:
         object.__setattr__(self, "table", _tabulate(self))
 
 
+@dataclass(frozen=True)
+class Named:
+    """A share of one with a name, its 95 % interval where there is one, and how many it is a share of."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class NamedChart:
+    """Shares by name, a line each, on one scale; `mark` is a share that all are to be compared with."""
+
+    title: str
+    x: str
+    counted: str
+    rows: Sequence[Named]
+    mark: float | None = None
+    note: str = ""
+    svg: SafeString = field(init=False)
+    table: Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "svg", _draw_named(self))
+        rows = [
+            [row.name, _with_interval(row.value, row.low, row.high), number(row.count)] for row in self.rows
+        ]
+        object.__setattr__(self, "table", Table([self.title, self.x, self.counted], rows))
+
+
 def number(value: float) -> str:
     """A figure for people: whole numbers whole, others to four significant digits."""
     if not math.isfinite(value):
@@ -192,10 +226,49 @@ def _draw(chart: Chart) -> SafeString:
         layers.append(INTERVAL)
     if chart.dots:
         layers.append(DOT)
+    return _drawn(chart.title, HEIGHT, values, encoding, layers)
+
+
+def _draw_named(chart: NamedChart) -> SafeString:
+    if not chart.rows:
+        return SafeString("")
+    values = [
+        {
+            "name": row.name,
+            "x": row.value,
+            **({"low": row.low, "high": row.high} if row.low is not None else {}),
+        }
+        for row in chart.rows
+    ]
+    encoding = {
+        "x": {"field": "x", "type": "quantitative", "title": chart.x, "scale": {"domain": [0, 1]}},
+        "y": {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}},
+        "color": {"value": COLOURS[0]},
+    }
+    interval = {
+        **INTERVAL,
+        "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
+    }
+    layers: list[dict[str, Any]] = [interval, {"mark": DOT["mark"]}]
+    if chart.mark is not None:
+        place = {"x": {"datum": chart.mark}, "y": None, "color": {"value": COLOURS[1]}}
+        layers.insert(
+            0, {"mark": {"type": "rule", "strokeWidth": 2, "strokeDash": DASHES[1]}, "encoding": place}
+        )
+    return _drawn(chart.title, AXIS_HEIGHT + ROW_HEIGHT * len(values), values, encoding, layers)
+
+
+def _drawn(
+    title: str,
+    height: int,
+    values: list[dict[str, Any]],
+    encoding: dict[str, Any],
+    layers: list[dict[str, Any]],
+) -> SafeString:
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": WIDTH,
-        "height": HEIGHT,
+        "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
         "data": {"values": values},
         "encoding": encoding,
@@ -203,7 +276,7 @@ def _draw(chart: Chart) -> SafeString:
         "config": CONFIG,
     }
     return mark_safe(  # noqa: S308 - rebuilt by _clean from a list of elements and attributes
-        _render(json.dumps(spec, sort_keys=True), chart.title)
+        _render(json.dumps(spec, sort_keys=True), title)
     )
 
 
@@ -244,10 +317,7 @@ def _tabulate(chart: Chart) -> Table:
     for column, series in enumerate(chart.series):
         for point in series.points:
             row = rows.setdefault(point.x, ["–"] * len(chart.series))
-            text = number(point.y)
-            if point.low is not None and point.high is not None:
-                text += f" ({number(point.low)} – {number(point.high)})"
-            row[column] = text
+            row[column] = _with_interval(point.y, point.low, point.high)
     ordered = sorted(rows)
     stride = math.ceil(len(ordered) / TABLE_ROWS) or 1
     shown = [x for index, x in enumerate(ordered) if index % stride == 0 or index == len(ordered) - 1]
@@ -255,3 +325,9 @@ def _tabulate(chart: Chart) -> Table:
         columns=[chart.x, *(series.name for series in chart.series)],
         rows=[[number(x), *rows[x]] for x in shown],
     )
+
+
+def _with_interval(value: float, low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return number(value)
+    return f"{number(value)} ({number(low)} – {number(high)})"

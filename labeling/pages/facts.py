@@ -22,16 +22,19 @@ WORDS: dict[str, Any] = {
     "agreement_pairs": _("pairs that two labelers ordered"),
     "all_bad": _("all bad"),
     "approx_kl": _("approximate KL"),
+    "bias": _("bias"),
     "clip_fraction": _("clipped share"),
     "cut_off": _("cut off before their end"),
     "comparisons": _("comparisons"),
     "completions": _("completions"),
     "demonstrations": _("demonstrations"),
+    "difference": _("largest difference"),
     "duplicates": _("duplicates"),
     "entropy": _("entropy"),
     "events": _("events"),
     "extras_left_out": _("extras left out"),
     "floor": _("wanted: more than"),
+    "held_out_items": _("items of held-out prompts"),
     "imported": _("imported"),
     "items": _("items"),
     "kl": _("KL (nats)"),
@@ -40,6 +43,7 @@ WORDS: dict[str, Any] = {
     "length": _("length"),
     "loss": _("loss"),
     "margin": _("margin below agreement"),
+    "members": _("members"),
     "name": _("model"),
     "off": _("turned off"),
     "pairs": _("pairs"),
@@ -51,20 +55,27 @@ WORDS: dict[str, Any] = {
     "receiver": _("receiver"),
     "reward": _("reward"),
     "rows": _("rows"),
+    "scale": _("scale"),
     "score": _("score"),
+    "shared_prefix": _("prompt read once for all completions"),
     "simulated": _("simulated"),
     "simulated_left_out": _("simulated answers left out"),
+    "skipped_all_bad": _("all bad, without an order"),
     "splits": _("split"),
     "steps": _("steps"),
     "test": _("test"),
+    "theta": _("θ, how readily the model expects ties"),
     "tied_pairs": _("tied pairs"),
     "ties": _("rankings with ties"),
     "too_alike": _("prompts whose completions are all alike"),
     "train": _("train"),
+    "train_items": _("items trained on"),
+    "used": _("used"),
     "valid": _("valid"),
     "valid_accuracy": _("accuracy on the validation split"),
     "valid_loss": _("loss on the validation split"),
     "value_loss": _("value loss"),
+    "why": _("why"),
 }
 MODEL_KINDS = {
     ModelKind.OUTSIDE: _("outside model"),
@@ -118,6 +129,12 @@ def text_of(value: Any) -> str:
 def share(value: float) -> str:
     """A share of one as per cent: 0.714 is 71.4 %."""
     return f"{100 * value:.1f} %"
+
+
+def bounds(values: Mapping[str, Any], name: str) -> str:
+    """The 95 % interval of a stored share, empty where there is none."""
+    low, high = values.get(f"{name}_low"), values.get(f"{name}_high")
+    return "" if low is None or high is None else f"{share(low)} – {share(high)}"
 
 
 def elapsed(start: datetime | None, end: datetime | None) -> str:

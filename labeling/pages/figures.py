@@ -32,7 +32,7 @@ from labeling.models import (
     Split,
 )
 from labeling.pages.charts import Chart, Point, Series, number
-from labeling.pages.facts import MODEL_KINDS, Figure, share, word
+from labeling.pages.facts import MODEL_KINDS, Figure, bounds, share, word
 
 PEOPLE_SHOWN = 12
 REST = 20
@@ -254,9 +254,9 @@ def model_row(project: Project, model: ModelVersion) -> ModelRow:
 def _model_figures(model: ModelVersion) -> list[Figure]:
     report = report_of(model)
     if model.kind == ModelKind.REWARD and report.get("accuracy") is not None:
-        found = [Figure(_("accuracy"), share(report["accuracy"]), _bounds(report, "accuracy"))]
+        found = [Figure(_("accuracy"), share(report["accuracy"]), bounds(report, "accuracy"))]
         if report.get("agreement") is not None:
-            found.append(Figure(_("agreement"), share(report["agreement"]), _bounds(report, "agreement")))
+            found.append(Figure(_("agreement"), share(report["agreement"]), bounds(report, "agreement")))
         return found
     wanted = {ModelKind.SFT: ("loss", "valid_loss"), ModelKind.POLICY: ("score", "kl")}
     return [
@@ -269,11 +269,6 @@ def _model_figures(model: ModelVersion) -> list[Figure]:
 def report_of(model: ModelVersion) -> dict[str, Any]:
     """What was measured of a model: its report, or the figures of its run."""
     return {**(model.run.result if model.run else {}), **model.report}
-
-
-def _bounds(report: dict[str, Any], name: str) -> str:
-    low, high = report.get(f"{name}_low"), report.get(f"{name}_high")
-    return "" if low is None or high is None else f"{share(low)} – {share(high)}"
 
 
 def progress(models: Sequence[ModelVersion]) -> list[Chart]:

@@ -18,7 +18,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling.actions import policies, runs
 from labeling.doors import entered
-from labeling.models import Project, Run, RunInput, RunStage
+from labeling.models import ModelKind, Project, Run, RunInput, RunStage
+from labeling.pages import reports
 from labeling.pages.charts import Chart, Point, Series, sparkline
 from labeling.pages.facts import clock, elapsed, facts, word
 from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, move, render_page
@@ -81,6 +82,7 @@ def show(request: HttpRequest, run: str) -> HttpResponse:
         "settings": facts(policies.shown(found.settings)),
         "inputs": found.inputs.select_related("dataset", "model__run").order_by("name"),
         "model": model,
+        "judged": reports.reward(model) if model and model.kind == ModelKind.REWARD else None,
         "report": facts(model.report) if model else [],
         "used_by": RunInput.objects.filter(model=model).select_related("run") if model else [],
     }

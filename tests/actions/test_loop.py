@@ -407,7 +407,8 @@ def test_one_project_s_trouble_is_not_another_s(project):
     learn.imported(broken, 2)
     loop.tick()
     assert [round.project for round in Round.objects.all()] == [project]
-    assert "base_model: The operator offers these base models: tiny." in outlook.next_step(broken).sentence
+    said = outlook.next_step(broken).sentence
+    assert "base_model: The operator offers these base models: tiny, tiny-t5." in said
 
 
 def test_two_ticks_at_once_make_each_move_once(project):

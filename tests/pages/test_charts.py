@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from labeling.pages.charts import Chart, Point, Series, number, sparkline
+from labeling.pages.charts import Chart, Named, NamedChart, Point, Series, number, sparkline
 
 
 def chart(**more):
@@ -85,3 +85,17 @@ def test_a_sparkline_says_where_it_begins_and_ends():
 def test_a_flat_sparkline_is_a_line_and_a_single_point_is_none():
     assert 'd="M1.0,2.0L95.0,2.0"' in sparkline([(1, 2.0), (2, 2.0)])
     assert sparkline([(1, 2.0)]) == ""
+
+
+def test_shares_by_name_are_drawn_with_their_intervals_and_listed_with_their_counts():
+    rows = [Named("<b>chat</b>", 0.7, 0.6, 0.8, 1200), Named("rewrite", 0.5, None, None, 3)]
+    found = NamedChart("use case", "accuracy", "pairs", rows, mark=0.75)
+    assert "<b>" not in found.svg
+    assert ">rewrite</text>" in found.svg
+    assert {"var(--chart-1)", "var(--chart-2)"} <= set(re.findall(r'stroke="([^"]+)"', found.svg))
+    assert found.table.columns == ["use case", "accuracy", "pairs"]
+    assert found.table.rows == [["<b>chat</b>", "0.7 (0.6 – 0.8)", "1,200"], ["rewrite", "0.5", "3"]]
+
+
+def test_nothing_named_draws_nothing():
+    assert NamedChart("use case", "accuracy", "pairs", []).svg == ""

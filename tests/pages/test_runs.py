@@ -11,6 +11,31 @@ from labeling.pages.runs import curves_of
 from tests import learn
 from tests.pages import world
 
+SLICE = {"accuracy": 0.7, "accuracy_low": 0.6, "accuracy_high": 0.8, "pairs": 120}
+REPORT = {
+    "pairs": 480, "agreement_low": 0.68, "agreement_high": 0.73, "agreement_pairs": 1204,
+    "labelers": {"held_out": ["p7"], "known": SLICE, "unknown": SLICE, "unknown_train_prompts": SLICE},
+    "by_use_case": {"chat": SLICE, "rewrite": {**SLICE, "accuracy": 0.55, "accuracy_low": 0.41}},
+    "by_language": {"en": SLICE, "zh": SLICE},
+    "by_flag": {"hallucination": SLICE},
+    "calibration": {
+        "error": 0.034,
+        "bins": [
+            {"low": low / 20, "high": (low + 1) / 20, "said": low / 20 + 0.03, "right": low / 20, "pairs": 48}
+            for low in range(10, 20)
+        ],
+    },
+    "ties": {"observed": 0.21, "expected": 0.19, "theta": 1.6},
+    "length": {
+        "correlation": 0.31, "reward_per_token": 0.004, "labelers_prefer_longer": 0.56,
+        "model_prefers_longer": 0.61,
+        "bins": [{"tokens": count, "reward": count / 90, "completions": 40} for count in range(-60, 61, 10)],
+    },
+    "centred_on": "demonstrations", "members": 1,
+    "shared_prefix": {"used": True, "difference": 1.2e-6, "why": ""},
+}  # fmt: skip
+"""Of a reward model, as training/reward.py writes it."""
+
 
 @pytest.fixture
 def run(project):
@@ -151,3 +176,36 @@ def test_a_base_model_is_named_and_not_where_it_lies(client, lead, run, settings
     assert "ours" in page
     del settings.BASE_MODELS["ours"]
     assert shown(run.settings)["base"]["name"] == ""
+
+
+def test_a_reward_models_report_is_figures_and_drawings(client, project, tmp_path):
+    learn.imported(project, 2)
+    model = world.reward_model(project, tmp_path, world.sft_model(project, tmp_path), **REPORT)
+    answer = shown(client, model.run)
+    report = answer.context["judged"]
+    assert [(figure.name, figure.value, figure.note) for figure in report.figures[:3]] == [
+        ("Accuracy on held-out prompts", "66.4 %", "64.1 % – 68.8 % · 480 pairs"),
+        ("Labelers' agreement with each other", "70.3 %", "68.0 % – 73.0 % · 1,204 pairs"),
+        ("Accuracy for labelers it never saw", "70.0 %", "60.0 % – 80.0 % · 120 pairs"),
+    ]
+    assert report.notes == [
+        "Scores are centred on demonstrations, which score 0 on average.",
+        "Their rankings did not train: p7.",
+    ]  # fmt: skip
+    assert [chart.title for chart in report.charts] == [
+        "Is it right as often as it says?", "Reward against length", "Accuracy by use case",
+        "Accuracy by language", "Accuracy where a completion is flagged",
+    ]  # fmt: skip
+    assert all(chart.svg.startswith("<svg") for chart in report.charts)
+    assert ("members", "1") in report.rest
+    assert "by_use_case" not in answer.content.decode()
+
+
+def test_a_report_of_before_there_were_drawings_still_shows(client, project, tmp_path):
+    learn.imported(project, 2)
+    model = world.reward_model(project, tmp_path, world.sft_model(project, tmp_path))
+    report = shown(client, model.run).context["judged"]
+    assert [(figure.value, figure.note) for figure in report.figures] == [
+        ("66.4 %", "64.1 % – 68.8 %"), ("70.3 %", ""),
+    ]  # fmt: skip
+    assert report.charts == []

@@ -36,6 +36,7 @@ STORIES: dict[Stage, Callable[[Run], dict[str, Any]]] = {
 }
 ROOT = Path(__file__).parents[2]
 LIMITS = {"max_prompt_tokens": 32, "max_response_tokens": 8}
+COMPLETIONS = ("b", "ab", "aab", "aaab")
 TINY = {"kind": "tiny", "hidden_size": 16, "layers": 1, "heads": 2}
 
 
@@ -59,18 +60,18 @@ def demonstrations(count: int) -> list[DemonstrationRow]:
 
 
 def ranking(number: int, labeler: str, ranks: tuple[int, ...] | None) -> RankingRow:
-    return RankingRow(f"r{number}{labeler}", 1, labeler, ranks, (4,), ranks is None, ((),))
+    places = len(ranks or COMPLETIONS)
+    return RankingRow(f"r{number}{labeler}", 1, labeler, ranks, (4,) * places, ranks is None, ((),) * places)
 
 
 def comparisons(count: int) -> list[ComparisonRow]:
     """Two labelers an item who agree that more of "a" is better; one in eight also has an all-bad answer."""
     rows = []
     for n in range(count):
-        texts = ["b", "ab", "aab", "aaab"]
         answers = [ranking(n, "ann", (4, 3, 2, 1)), ranking(n, "bob", (3, 3, 2, 1))]
         if n % 8 == 0:
             answers.append(ranking(n, "eve", None))
-        completions = tuple(CompletionText(f"c{n}-{i}", text) for i, text in enumerate(texts))
+        completions = tuple(CompletionText(f"c{n}-{i}", text) for i, text in enumerate(COMPLETIONS))
         rows.append(
             ComparisonRow(f"i{n}", f"p{n}", split_of(n), user(f"say {n}"), completions, tuple(answers))
         )

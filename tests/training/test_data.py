@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.training import runs
+from tests.training.models import plain_tokenizer
 from training import data
-from training.contracts import ContractError, row_bytes
-from training.tokens import tiny_tokenizer
+from training.contracts import ContractError, Message, row_bytes
+from training.data import Example, Prompt
+from training.tokens import encode_prompt, tiny_tokenizer
 
 
 def test_an_item_keeps_its_orders_and_counts_what_gave_none(tmp_path: Path) -> None:
@@ -64,3 +66,18 @@ def test_a_batch_has_like_lengths() -> None:
 def test_steps_count_the_part_batches_of_an_epoch() -> None:
     assert data.total_steps(10, 4, epochs=2) == 6
     assert data.total_steps(10, 4, epochs=0.5) == 2
+
+
+def test_responses_are_reread_whole_in_other_tokens_and_end_only_where_they_ended() -> None:
+    writer, reader = tiny_tokenizer(), plain_tokenizer(eos_token="<end>")
+    asked = Prompt("p", "train", (Message("user", "hi"),), [])
+    text = writer.encode("好的")
+    ended, cut = [*text, writer.eos_token_id], text
+    read = data.reread([asked, asked, asked], [ended, cut, []], writer, reader, prompt_limit=99)
+    prompt = encode_prompt(reader, asked.messages, 99)
+    assert reader.decode(prompt) == "User: hi\n\nAssistant:\n"
+    assert read == [
+        Example(prompt, [*reader.encode("好的"), reader.eos_token_id]),
+        Example(prompt, reader.encode("好的")),
+        Example(prompt, []),
+    ]

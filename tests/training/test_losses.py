@@ -1,69 +1,12 @@
-"""The mathematics, against numbers worked by hand."""
+"""The mathematics of policies, against numbers worked by hand."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
 from torch import tensor
 
 from training import losses
-
-
-def log_sigmoid(x: float) -> float:
-    return -math.log1p(math.exp(-x))
-
-
-def test_a_ranking_gives_its_pairs_and_a_tie_gives_none() -> None:
-    assert losses.ordered_pairs((2, 1, 2)) == [(1, 0), (1, 2)]
-
-
-def test_the_k_wise_loss_of_three_completions_is_the_mean_over_three_pairs() -> None:
-    pairs = losses.kwise_pairs([[(1, 2, 3)]])
-    loss = losses.kwise_loss(tensor([2.0, 1.0, -1.0]), pairs)
-    # log sigmoid of the margins 1, 3, 2: -0.313262, -0.048587, -0.126928; their mean is -0.162926.
-    assert loss.item() == pytest.approx(0.162926, abs=1e-6)
-
-
-def test_a_dropped_tie_keeps_the_weight_of_k_completions() -> None:
-    loss = losses.kwise_loss(tensor([2.0, 1.0, -1.0]), losses.kwise_pairs([[(1, 1, 2)]]))
-    # Margins 3 and 2 alone, still divided by three: (0.048587 + 0.126928) / 3.
-    assert loss.item() == pytest.approx(0.058505, abs=1e-6)
-
-
-def test_the_rankings_of_an_item_share_its_weight() -> None:
-    scores = tensor([0.5, 0.0])
-    loss = losses.kwise_loss(scores, losses.kwise_pairs([[(1, 2), (2, 1), (1, 2)]]))
-    assert loss.item() == pytest.approx(-(2 * log_sigmoid(0.5) + log_sigmoid(-0.5)) / 3, abs=1e-6)
-
-
-def test_a_batch_is_the_mean_of_its_items_whatever_their_k() -> None:
-    scores = tensor([0.3, -0.2, 1.0, 0.0, 0.4])
-    both = losses.kwise_loss(scores, losses.kwise_pairs([[(2, 1)], [(1, 2, 2)]]))
-    first = losses.kwise_loss(scores[:2], losses.kwise_pairs([[(2, 1)]]))
-    second = losses.kwise_loss(scores[2:], losses.kwise_pairs([[(1, 2, 2)]]))
-    assert both.item() == pytest.approx((first.item() + second.item()) / 2, abs=1e-6)
-
-
-def test_the_k_wise_gradient_is_that_of_the_pairs_by_hand() -> None:
-    ranks = (3, 1, 4, 2)
-    scores = tensor([0.1, -0.4, 0.9, 0.2], requires_grad=True)
-    losses.kwise_loss(scores, losses.kwise_pairs([[ranks]])).backward()
-    by_hand = scores.detach().clone().requires_grad_(True)
-    total = by_hand.new_zeros(())
-    for winner in range(4):
-        for loser in range(4):
-            if ranks[winner] < ranks[loser]:
-                total = total - torch.sigmoid(by_hand[winner] - by_hand[loser]).log() / 6
-    total.backward()
-    assert scores.grad is not None
-    assert by_hand.grad is not None
-    assert scores.grad.tolist() == pytest.approx(by_hand.grad.tolist(), abs=1e-6)
-
-
-def test_a_batch_of_ties_costs_nothing() -> None:
-    assert losses.kwise_loss(tensor([1.0, 2.0]), losses.kwise_pairs([[(1, 1)]])).item() == 0
 
 
 def test_token_rewards_put_the_score_on_the_last_token() -> None:
@@ -75,6 +18,13 @@ def test_token_rewards_put_the_score_on_the_last_token() -> None:
         kl_coefficient=0.1,
     )
     assert rewards.flatten().tolist() == pytest.approx([-0.1, 0.1, 1.0, 1.8, 0.0, 0.0])
+
+
+def test_the_kl_coefficient_is_steered_in_proportion_and_within_bounds() -> None:
+    # 10 % above the target: beta (1 + 0.1 * 0.1). Far off, the error counts as a fifth.
+    assert losses.adapted_kl_coefficient(0.2, kl=6.6, target=6.0) == pytest.approx(0.202)
+    assert losses.adapted_kl_coefficient(0.2, kl=60.0, target=6.0) == pytest.approx(0.204)
+    assert losses.adapted_kl_coefficient(0.2, kl=0.0, target=6.0) == pytest.approx(0.196)
 
 
 def test_gae_by_hand() -> None:
