@@ -13,7 +13,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.actions import prepared, queue
+from labeling.actions import queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
 from labeling.models import Assignment, Demonstration, Ranking
@@ -69,21 +69,16 @@ def receive(
     _check_key(key)
     check_fields(body, fields)
     digest = body_digest({name: value for name, value in body.items() if name not in TELEMETRY})
-    held = queue.lock(assignment)
-    stored = _stored(revisions, held.labeler_id, key)
+    # The revision that this key wrote before, if it did, which is quickly known.
+    written = (
+        f"SELECT id FROM {revisions.model._meta.db_table} WHERE labeler_id = %s AND idempotency_key = %s",  # noqa: S608
+        [assignment.labeler_id, key],
+    )
+    held, (before,) = queue.lock_and(assignment, written)
+    stored = revisions.get(pk=before[0][0]) if before else None
     if stored is not None and bytes(stored.body_digest) != digest:
         raise KeyReused(_("This key was already used for another answer."), field="Idempotency-Key")
     return Request(held, body, key, digest, _active_seconds(body, held), stored)
-
-
-def _stored(revisions: models.Manager[Any], labeler: int, key: str) -> Any:
-    """The revision that this key wrote before, or None, which is quickly known."""
-    table = revisions.model._meta.db_table
-    found = prepared.row(
-        f"SELECT id FROM {table} WHERE labeler_id = %s AND idempotency_key = %s",  # noqa: S608
-        [labeler, key],
-    )
-    return revisions.get(pk=found[0]) if found else None
 
 
 def _check_key(key: Any) -> None:

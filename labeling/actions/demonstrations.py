@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling.actions import prepared
 from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
@@ -27,12 +28,14 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     held = request.held
     check_unanswered(held)
     text = check_text(body.get("text"), "text")
+    slot, answered = take_slot(held)
+    prepared.run(*answered)
     demonstration = Demonstration.objects.create(
         project_id=held.project_id,
         item_id=held.item_id,
         prompt_id=held.item.prompt_id,
         assignment=held,
-        slot_id=take_slot(held),
+        slot_id=slot,
         labeler_id=held.labeler_id,
         is_simulated=assignment.labeler.is_simulated,
         source=DemonstrationSource.LABELER,

@@ -16,6 +16,7 @@ import datetime
 from dataclasses import dataclass
 
 from labeling.actions import prepared
+from labeling.actions.prepared import Row, Statement
 from labeling.models import Membership
 from labeling.models.queue import BANDS
 
@@ -123,19 +124,19 @@ class Place:
         self.begins, self.may_begin = True, False
 
 
-def lock_place(project: int, labeler: int, kind: str) -> Place:
+def lock_place(project: int, labeler: int, kind: str, *after: Statement) -> tuple[Place, list[list[Row]]]:
     """Lock the labeler's place, made where there is none: their requests go one after another.
 
-    May be called again for what has opened meanwhile. To be called in a transaction.
+    Also gives the rows of the statements `after` it, which are sent with it. May be called again for what
+    has opened meanwhile. To be called in a transaction.
     """
     who = {"project": project, "labeler": labeler, "kind": kind}
-    values = who | {"start_over": START_OVER.total_seconds()}
-    found = prepared.row(LOCK, values)
-    if found is None:
+    lock = (LOCK, who | {"start_over": START_OVER.total_seconds()})
+    found, *others = prepared.together(lock, *after)
+    if not found:
         prepared.run(MAKE, who | {"keys": [BEGINNING] * BANDS, "openings": [0] * BANDS})
-        found = prepared.row(LOCK, values)
-        assert found is not None
-    return Place(*found)
+        found, *others = prepared.together(lock, *after)
+    return Place(*found[0]), others
 
 
 def begin_anew(membership: Membership) -> None:
@@ -143,8 +144,10 @@ def begin_anew(membership: Membership) -> None:
     prepared.run(FORGET, {"membership": membership.pk})
 
 
-def hold_next(place: Place, membership: Membership, kind: str) -> tuple[int, int] | None:
-    """Hold the next slot for this labeler; its id and its item's, or None. Moves their locked place."""
+def hold_next(
+    place: Place, membership: Membership, kind: str
+) -> tuple[tuple[int, int] | None, list[Statement]]:
+    """Hold this labeler's next slot: its id and its item's, or None; and what moves their locked place."""
     before = (list(place.keys), list(place.openings))
     if place.is_new:
         place.begin()
@@ -152,10 +155,10 @@ def hold_next(place: Place, membership: Membership, kind: str) -> tuple[int, int
     if found is None and place.may_begin:
         place.begin()
         found = _read_on(place, membership, kind)
-    if place.begins or before != (place.keys, place.openings):
-        values = {"keys": place.keys, "openings": place.openings, "begins": place.begins, "place": place.pk}
-        prepared.run(MOVE, values)
-    return found
+    if not place.begins and before == (place.keys, place.openings):
+        return found, []
+    values = {"keys": place.keys, "openings": place.openings, "begins": place.begins, "place": place.pk}
+    return found, [(MOVE, values)]
 
 
 def _read_on(place: Place, membership: Membership, kind: str) -> tuple[int, int] | None:

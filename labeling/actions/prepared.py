@@ -16,6 +16,7 @@ from psycopg import Cursor
 
 Row = tuple[Any, ...]
 Values = dict[str, Any] | list[Any]
+Statement = tuple[str, Values]
 Model = TypeVar("Model", bound=models.Model)
 Field: TypeAlias = "models.Field[Any, Any]"
 
@@ -36,6 +37,23 @@ def row(sql: str, values: Values) -> Row | None:
     """The first row that a statement returns, or None. Raises django.db's errors."""
     with _execute(sql, values) as cursor:
         return cursor.fetchone()
+
+
+def together(*statements: Statement) -> list[list[Row]]:
+    """The rows of each statement; all are sent at once, and run one after another.
+
+    For statements that need nothing of each other's rows: a wait for the server costs both sides more than
+    most of what is waited for. A transaction that begins with them begins with them. Raises django.db's
+    errors, of the first that fails; the others then did not run.
+    """
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        with connection.connection.pipeline():
+            cursors = [
+                Cursor(connection.connection).execute(sql, values, prepare=True) for sql, values in statements
+            ]
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 
 def _execute(sql: str, values: Values) -> Cursor[Row]:
@@ -69,12 +87,14 @@ def _loading(model: type[models.Model]) -> tuple[list[str], list[tuple[int, Any]
     return [field.attname for field in fields], converters
 
 
-def insert(new: Model) -> Model:
-    """Write a new object as `save` does, without its signals. Raises django.db's errors."""
+def insert(new: Model, *before: Statement) -> Model:
+    """Write a new object as `save` does, without its signals, after what goes before it in the same breath.
+
+    Raises django.db's errors.
+    """
     sql, given, returned = _insertion(type(new))
     values = [field.get_db_prep_save(getattr(new, field.attname), connection) for field in given]
-    written = row(sql, values)
-    assert written is not None
+    *_others, (written,) = together(*before, (sql, values))
     for field, value in zip(returned, written, strict=True):
         setattr(new, field.attname, value)
     new._state.adding, new._state.db = False, "default"

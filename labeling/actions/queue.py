@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +21,8 @@ from django.utils.translation import gettext as _
 
 from labeling.actions import prepared
 from labeling.actions.errors import BadInput, NotNow, Stale
-from labeling.actions.finding import hold_next, lock_place, take_reserved
+from labeling.actions.finding import Place, hold_next, lock_place, take_reserved
+from labeling.actions.prepared import Row, Statement
 from labeling.actions.slots import free_slot
 from labeling.actions.text import check_json, check_text
 from labeling.models import (
@@ -90,44 +92,48 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     item twice to one person, nor more slots than an item has.
     """
     project, labeler = membership.project_id, membership.user_id
-    place = lock_place(project, labeler, kind)
-    mine = _live(project, labeler, kind)
+    place, mine = _locked(project, labeler, kind)
     if any(is_overdue for _pk, is_overdue in mine.values()):
         _end_overdue(Q(labeler_id=labeler, project_id=project, kind=kind))
-        place, mine = lock_place(project, labeler, kind), _live(project, labeler, kind)
+        place, mine = _locked(project, labeler, kind)
     state = Assignment.State.RESERVED if ahead else Assignment.State.OPEN
     if state in mine:
         return Assignment.objects.get(pk=mine[state][0])
     if not ahead and Assignment.State.RESERVED in mine:
         return _open(mine[Assignment.State.RESERVED][0], kind)
-    found = hold_next(place, membership, kind)
+    found, moves = hold_next(place, membership, kind)
     if found is None and expire_leases(Q(project_id=project, kind=kind)):
-        found = hold_next(lock_place(project, labeler, kind), membership, kind)
+        prepared.together(*moves)
+        place, _nothing = lock_place(project, labeler, kind)
+        found, moves = hold_next(place, membership, kind)
     if found is None and not ahead:
         found = take_reserved(membership, kind)
-    return _assign(labeler, kind, state, *found) if found else None
+    if found is None:
+        prepared.together(*moves)
+        return None
+    return _assign(labeler, kind, state, *found, moves)
 
 
-def _live(project: int, labeler: int, kind: str) -> dict[str, tuple[int, bool]]:
-    """The labeler's reserved and open assignment, locked: by state, its id and whether it is overdue."""
-    found = prepared.rows(MINE, {"project": project, "labeler": labeler, "kind": kind})
-    return {state: (pk, is_overdue) for pk, state, is_overdue in found}
+def _locked(project: int, labeler: int, kind: str) -> tuple[Place, dict[str, tuple[int, bool]]]:
+    """The labeler's place, and their reserved and open assignment by state: its id, and if it is overdue."""
+    mine = (MINE, {"project": project, "labeler": labeler, "kind": kind})
+    place, (found,) = lock_place(project, labeler, kind, mine)
+    return place, {state: (pk, is_overdue) for pk, state, is_overdue in found}
 
 
-def _assign(labeler: int, kind: str, state: str, slot: int, item: int) -> Assignment:
+def _assign(
+    labeler: int, kind: str, state: str, slot: int, item: int, before: Sequence[Statement]
+) -> Assignment:
     lease = RESERVATION if state == Assignment.State.RESERVED else LEASE[kind]
-    written = prepared.row(
-        ASSIGN,
-        {
-            "token": uuid.uuid4(),
-            "slot": slot,
-            "item": item,
-            "labeler": labeler,
-            "state": str(state),
-            "lease": lease.total_seconds(),
-        },
-    )
-    assert written is not None
+    values = {
+        "token": uuid.uuid4(),
+        "slot": slot,
+        "item": item,
+        "labeler": labeler,
+        "state": str(state),
+        "lease": lease.total_seconds(),
+    }
+    *_others, (written,) = prepared.together(*before, (ASSIGN, values))
     return prepared.load(Assignment, written)
 
 
@@ -169,13 +175,19 @@ def lock(assignment: Assignment) -> Assignment:
 
     To be called inside the transaction of the verb that will move the assignment.
     """
-    lock_place(assignment.project_id, assignment.labeler_id, assignment.kind)
-    found = prepared.row(LOCK, {"assignment": assignment.pk})
-    assert found is not None
+    return lock_and(assignment)[0]
+
+
+def lock_and(assignment: Assignment, *after: Statement) -> tuple[Assignment, list[list[Row]]]:
+    """As `lock`; also the rows of the statements after it, which are sent with it."""
+    own = (LOCK, {"assignment": assignment.pk})
+    _place, ((found,), *others) = lock_place(
+        assignment.project_id, assignment.labeler_id, assignment.kind, own, *after
+    )
     split = len(Assignment._meta.concrete_fields)
     held = prepared.load(Assignment, found[:split])
     held.rubric = prepared.load(Rubric, found[split:])
-    return held
+    return held, others
 
 
 @transaction.atomic

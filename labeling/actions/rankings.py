@@ -55,15 +55,17 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     held = request.held
     check_unanswered(held)
     content = parse(body, held.shown_order, held.rubric)
+    slot, answered = take_slot(held)
     ranking = prepared.insert(
         Ranking(
             project_id=held.project_id,
             item_id=held.item_id,
             assignment=held,
-            slot_id=take_slot(held),
+            slot_id=slot,
             labeler_id=held.labeler_id,
             is_simulated=assignment.labeler.is_simulated,
-        )
+        ),
+        answered,
     )
     return _submitted(_write(ranking, request, content, number=1, base=0), created=True)
 

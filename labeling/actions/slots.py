@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from labeling.actions import prepared
+from labeling.actions.prepared import Statement
 from labeling.models import Assignment, Demonstration, Item, Kind, Ranking, Slot
 
 ANSWER = """
@@ -16,8 +16,10 @@ UPDATE labeling_assignment SET state = 'answered', closed_at = clock_timestamp()
 """
 
 
-def take_slot(held: Assignment) -> int | None:
+def take_slot(held: Assignment) -> tuple[int | None, Statement]:
     """The slot that an answer under this assignment fills, or None: then the answer is an extra.
+
+    And the statement that fills it and ends the assignment, to be run before the answer is written.
 
     While the lease lives it is the assignment's own. Later it is the same one if still free, else any
     free one of the item, else a closed one while the item has fewer live slots than it wants.
@@ -25,8 +27,7 @@ def take_slot(held: Assignment) -> int | None:
     more: nobody else may touch a slot that it holds, and a held slot counts as live like a filled one.
     """
     chosen = held.slot_id if held.state in Assignment.LIVE else _free_for(held)
-    prepared.run(ANSWER, {"slot": chosen, "assignment": held.pk})
-    return chosen
+    return chosen, (ANSWER, {"slot": chosen, "assignment": held.pk})
 
 
 def _free_for(late: Assignment) -> int | None:
