@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 OPEN = "(SELECT min(slot.id) FROM labeling_slot slot WHERE slot.state = 'open')"
 FIRST = "SELECT item_id, labeler_id FROM labeling_demonstration WHERE item_id IS NOT NULL ORDER BY id LIMIT 1"
 BREAKS = {
+    "a member has a place in the queue of each kind of work": """
+        DELETE FROM labeling_queuecursor WHERE kind = 'demonstrate'""",
     "no more answers in slots than the item ever had room for": """
         UPDATE labeling_item SET overlap = 1 WHERE overlap = 2 AND state = 'open'""",
     "an open item has as many live slots as it wants, or more that were filled before": f"""

@@ -88,13 +88,6 @@ WHERE member.project_id = %(project)s AND member.user_id = %(labeler)s AND place
 FOR UPDATE OF place
 """  # noqa: S608
 
-MAKE = """
-INSERT INTO labeling_queuecursor (membership_id, kind, keys, openings)
-SELECT id, %(kind)s::text, %(keys)s, %(openings)s FROM labeling_membership
-WHERE project_id = %(project)s AND user_id = %(labeler)s
-ON CONFLICT DO NOTHING
-"""
-
 FORGET = """
 UPDATE labeling_queuecursor SET begun_at = NULL WHERE membership_id = %(membership)s
 """
@@ -125,18 +118,14 @@ class Place:
 
 
 def lock_place(project: int, labeler: int, kind: str, *after: Statement) -> tuple[Place, list[list[Row]]]:
-    """Lock the labeler's place, made where there is none: their requests go one after another.
+    """Lock the labeler's place, so that their requests go one after another.
 
     Also gives the rows of the statements `after` it, which are sent with it. May be called again for what
     has opened meanwhile. To be called in a transaction.
     """
-    who = {"project": project, "labeler": labeler, "kind": kind}
-    lock = (LOCK, who | {"start_over": START_OVER.total_seconds()})
-    found, *others = prepared.together(lock, *after)
-    if not found:
-        prepared.run(MAKE, who | {"keys": [BEGINNING] * BANDS, "openings": [0] * BANDS})
-        found, *others = prepared.together(lock, *after)
-    return Place(*found[0]), others
+    values = {"project": project, "labeler": labeler, "kind": kind, "start_over": START_OVER.total_seconds()}
+    (found,), *others = prepared.together((LOCK, values), *after)
+    return Place(*found), others
 
 
 def begin_anew(membership: Membership) -> None:

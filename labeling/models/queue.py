@@ -257,7 +257,8 @@ class Assignment(models.Model):
 class QueueCursor(models.Model):
     """Where a labeler's claims read on: for each band the last key and the last opening that they have met.
 
-    The row also serialises their claims. `begun_at`: when they last began at the first key; null is not yet.
+    The row also serialises their claims; a membership is born with one for each kind (a law of the database,
+    0009). `begun_at`: when they last began at the first key; null is not yet.
     """
 
     membership = models.ForeignKey("Membership", on_delete=models.CASCADE, related_name="+")

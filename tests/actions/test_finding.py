@@ -122,15 +122,16 @@ def passed(person, *, openings, minutes):
     with connection.cursor() as cursor:
         cursor.execute("SELECT max(nextval('labeling_slot_opening')) FROM generate_series(1, %s)", [openings])
         (newest,) = cursor.fetchone()
-    QueueCursor.objects.update_or_create(
-        membership=person,
-        kind=Kind.RANK,
-        defaults={
-            "keys": [finding.END] * 3,
-            "openings": [newest] * 3,
-            "begun_at": timezone.now() - timedelta(minutes=minutes),
-        },
+    QueueCursor.objects.filter(membership=person, kind=Kind.RANK).update(
+        keys=[finding.END] * 3,
+        openings=[newest] * 3,
+        begun_at=timezone.now() - timedelta(minutes=minutes),
     )
+
+
+def test_a_member_is_born_with_a_place_for_each_kind_of_work(project):
+    ann = build.member(project, "ann")
+    assert set(QueueCursor.objects.filter(membership=ann).values_list("kind", flat=True)) == set(Kind.values)
 
 
 def rows_read(sql, person, **values):
@@ -158,7 +159,7 @@ def test_a_claim_reads_a_handful_of_rows_however_many_there_are_and_however_many
     ann = build.member(project, "ann")
     for _ in range(60):
         done(ann)
-    place = QueueCursor.objects.get()
+    place = QueueCursor.objects.get(kind=Kind.RANK)
     ahead = {"after": place.keys[1]}
     assert rows_read(finding.BY_KEY, ann, **ahead) < 20
     since = {"after": Slot.objects.order_by("-opening")[3].opening}
