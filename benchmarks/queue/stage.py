@@ -102,7 +102,7 @@ def _make_project(made: Stage, people: int, sql_clients: int) -> None:
 
     from labeling.actions.people import create_user
     from labeling.actions.projects import create_project
-    from labeling.models import Membership, QueueCursor, Rubric, User
+    from labeling.models import Membership, Rubric, User
 
     project = create_project("benchmark", "Benchmark")
     first, password = create_user("labeler-0", one_time_password=False)
@@ -112,7 +112,6 @@ def _make_project(made: Stage, people: int, sql_clients: int) -> None:
     users = [first, *rest]
     members = Membership.objects.bulk_create(Membership(project=project, user=user) for user in users)
     direct = members[people:]
-    QueueCursor.objects.bulk_create(QueueCursor(membership=member, kind="rank") for member in direct)
     made.project, made.project_key = project.public_id, project.pk
     made.rubric = Rubric.objects.get(project=project).pk
     made.accounts = [Account(member.user.username, password) for member in members[:people]]
