@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from training import data
 from training.checkpoints import load_tokenizer
-from training.contracts import ContractError, RewardSettings, write_json
+from training.contracts import TRAINED_ON, ContractError, RewardSettings, TrainedOn, write_json
 from training.data import Example, Item
 from training.optimizer import adam, cosine_to_tenth
 from training.prefix import Sharing, row_tokens, score_items, try_sharing
@@ -79,6 +79,9 @@ def train_reward(run: Run) -> dict[str, Any]:
     }
     model.save(tokenizer, run.outputs)
     write_json(run.outputs / "report.json", report)
+    labelers = {ranking.labeler for item in train for ranking in item.rankings}
+    seen = TrainedOn(tuple(sorted({item.prompt_id for item in train})), tuple(sorted(labelers)))
+    write_json(run.outputs / TRAINED_ON, dataclasses.asdict(seen))
     return {
         "loss": statistics.fmean(loss for member in trained for loss in member.losses[-20:]),
         "steps": sum(len(member.losses) for member in trained),

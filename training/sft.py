@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from itertools import islice
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from training.contracts import ContractError, SftSettings
 from training.families import response_logits
 from training.losses import masked_mean
 from training.optimizer import adam, cosine_to_tenth
+from training.resume import Part
 from training.sampling import log_probs_of, response_log_probs
 from training.stage import Run, main
 from training.tokens import Batch, collate
@@ -46,9 +48,11 @@ def fine_tune(run: Run) -> dict[str, Any]:
     optimizer = adam(trained(model), settings.learning_rate, settings.weight_decay)
     schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
     batches = data.training_batches(lengths, settings.batch_size, total, run.config.seed)
-    losses: list[float] = []
-    valid_loss = math.nan
-    for step, indices in enumerate(batches, 1):
+    parts: dict[str, Part] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    run.checkpoints.load(parts)
+    losses: list[float] = run.checkpoints.values.get("losses", [])
+    valid_loss = run.checkpoints.values.get("valid_loss", math.nan)
+    for step, indices in islice(enumerate(batches, 1), run.checkpoints.step, None):
         batch = batch_of([train[index] for index in indices])
         with autocast(settings, run.device):
             log_probs = log_probs_of(response_logits(model, batch), batch.responses)
@@ -68,6 +72,7 @@ def fine_tune(run: Run) -> dict[str, Any]:
                 valid_loss = mean_loss(model, [batch_of([valid[i] for i in part]) for part in valid_batches])
             line["valid_loss"] = valid_loss
         run.log(step, total, **line)
+        run.checkpoints.keep(step, parts, losses=losses, valid_loss=valid_loss)
 
     # 3. The model folder.
     save_model(model, tokenizer, run.outputs)

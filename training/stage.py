@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import random
 import shutil
 import signal
@@ -33,9 +34,12 @@ from training.contracts import (
     Stage,
     write_manifest,
 )
+from training.resume import Checkpoints
 
 # Settings that mean nothing at 0; no number may be negative.
 POSITIVE = {
+    "beta", "pack_tokens", "responses_per_prompt", "best_of", "parallel", "timeout_seconds",
+    "pretraining_per_episode", "max_pretraining_tokens",
     "batch_size", "minibatch_size", "completions_per_prompt", "episodes", "inner_epochs", "evaluate_every",
     "learning_rate", "policy_learning_rate", "value_learning_rate", "max_prompt_tokens",
     "max_response_tokens", "max_gradient_norm", "hidden_size", "layers", "heads", "bootstrap", "clip",
@@ -56,17 +60,36 @@ class Run:
                 raise ContractError(f"{INPUTS}/{name}: missing")
         self.device = _device(self.config.device)
         self.outputs = directory / OUTPUTS
-        self._start = time.monotonic()
-        # A second attempt starts over: what is left of the first is no part of it.
+        # What an earlier attempt published is no part of this one; what it kept in checkpoints is.
         shutil.rmtree(self.outputs, ignore_errors=True)
         self.outputs.mkdir()
-        (directory / METRICS).unlink(missing_ok=True)
+        self._metrics = directory / METRICS
+        self._start = time.monotonic()
+        self.checkpoints = Checkpoints(self)
 
     def input(self, name: str) -> Path:
         return self.directory / INPUTS / name
 
     def has(self, name: str) -> bool:
         return self.input(name).exists()
+
+    def begin_metrics(self, size: int = 0, elapsed: float = 0.0) -> None:
+        """Cut metrics.jsonl down to its first `size` bytes, which took the run `elapsed` seconds."""
+        with self._metrics.open("ab") as metrics:
+            metrics.truncate(size)
+        self._start = time.monotonic() - elapsed
+
+    def metrics_bytes(self) -> int:
+        """Length of metrics.jsonl, all of it on the disk."""
+        if not self._metrics.exists():
+            return 0
+        with self._metrics.open("rb") as metrics:
+            os.fsync(metrics.fileno())
+            return os.fstat(metrics.fileno()).st_size
+
+    def elapsed(self) -> float:
+        """Seconds since the run began, those of earlier attempts included up to where this one goes on."""
+        return time.monotonic() - self._start
 
     def log(self, step: int, total: int, **values: float) -> None:
         """Append one line to metrics.jsonl; `time` is seconds since the run began.
@@ -76,8 +99,8 @@ class Run:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise ContractError(f"{name} is not finite at step {step}: lower the learning rate")
-        line = {"step": step, "total": total, "time": round(time.monotonic() - self._start, 3), **values}
-        with (self.directory / METRICS).open("a", encoding="utf-8") as metrics:
+        line = {"step": step, "total": total, "time": round(self.elapsed(), 3), **values}
+        with self._metrics.open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
 
 

@@ -1,0 +1,105 @@
+"""The files of a run folder that are not data: its configuration, its result and its error."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.contracts.settings import SETTINGS, STAGES, Settings, Stage
+from training.contracts.strict import ContractError, from_dict, read_json, write_json
+
+CONTRACT = 1
+
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+ERROR = "error.json"
+OUTPUTS = "outputs"
+INPUTS = "inputs"
+CHECKPOINTS = "checkpoints"
+
+CHECKPOINT_KEY = "RANKLOOP_CHECKPOINT_KEY"
+"""The environment variable with the key that signs checkpoints; without it a run keeps none."""
+
+EXIT_BAD_INPUT = 3
+"""The stage's inputs or settings are wrong: trying again cannot help."""
+EXIT_OUT_OF_MEMORY = 4
+
+STAGE_INPUTS: dict[Stage, tuple[tuple[str, bool], ...]] = {
+    # (name below inputs/, required). Datasets are JSONL files, the rest are model folders.
+    "sft": (("dataset.jsonl", True), ("base", False), ("pretraining.jsonl", False), ("reward", False)),
+    "reward": (("dataset.jsonl", True), ("demonstrations.jsonl", False), ("base", True)),
+    "ppo": (("prompts.jsonl", True), ("policy", True), ("reward", True), ("pretraining.jsonl", False)),
+    "dpo": (("dataset.jsonl", True), ("policy", True)),
+    "generate": (("prompts.jsonl", True), ("policy", False), ("reward", False)),
+    "evaluate": (
+        ("prompts.jsonl", True),
+        ("policy", True),
+        ("reference", False),
+        ("reward", False),
+        ("evaluation_reward", False),
+        ("tasks.jsonl", False),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    stage: Stage
+    settings: Settings
+    seed: int = 0
+    threads: int = 0
+    """CPU threads; 0 leaves it to torch."""
+    device: str = "auto"
+    checkpoint_seconds: float = 300.0
+    """How often a run keeps where it is; 0: after every step."""
+    contract: int = CONTRACT
+
+    def write(self, run_dir: Path) -> None:
+        write_json(run_dir / CONFIG, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, run_dir: Path) -> RunConfig:
+        """Raises ContractError, naming the field, if the file is not a valid configuration."""
+        data = read_json(run_dir / CONFIG)
+        stage = data.get("stage")
+        if stage not in STAGES:
+            raise ContractError(f"stage: {stage!r} is none of {', '.join(STAGES)}")
+        if data.get("contract") != CONTRACT:
+            raise ContractError(f"contract: this version reads {CONTRACT}, not {data.get('contract')!r}")
+        values = dict(data)
+        values["settings"] = from_dict(SETTINGS[stage], data.get("settings", {}), "settings")
+        return from_dict(cls, values, "config")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    stage: Stage
+    metrics: dict[str, Any]
+    """Figures of the whole run, JSON values."""
+    outputs_digest: str
+    """SHA-256 of outputs/manifest.json: the address of the artifact."""
+    contract: int = CONTRACT
+
+    def write(self, run_dir: Path) -> None:
+        write_json(run_dir / RESULT, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, run_dir: Path) -> RunResult:
+        return from_dict(cls, read_json(run_dir / RESULT), "result")
+
+
+@dataclass(frozen=True)
+class RunError:
+    reason: str
+    """A sentence for the person who has to mend it, with the setting to change where there is one."""
+    retryable: bool = True
+
+    def write(self, run_dir: Path) -> None:
+        write_json(run_dir / ERROR, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, run_dir: Path) -> RunError:
+        return from_dict(cls, read_json(run_dir / ERROR), "error")

@@ -1,0 +1,175 @@
+"""Where a run is, kept on disk: a killed one goes on from there and ends as if nothing had happened.
+
+    RUN_DIR/checkpoints/00000040/
+      <part>.safetensors   a model's weights
+      state.pt             optimizers, schedules and random numbers; read by torch's weights-only reader alone
+      position.json        the step, whose recipe it is, the length of metrics.jsonl, and plain values
+      manifest.json        the hash of each file, signed (HMAC) with the key that the launcher passes
+
+A checkpoint is written beside its place, its manifest last, and then renamed: it is whole or not there. The
+newest whose signature and every hash are right is taken; others are passed over, in a line each.
+Without a key (a run by hand) nothing is kept: state from a disk that anybody could have written is not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+from training.contracts import (
+    CHECKPOINT_KEY,
+    CHECKPOINTS,
+    CONFIG,
+    METRICS,
+    ContractError,
+    read_json,
+    verify_manifest,
+    write_json,
+    write_manifest,
+)
+
+if TYPE_CHECKING:
+    from training.stage import Run
+
+KEPT = 2
+"""How many checkpoints a run has on disk: the newest, and one for when that is damaged."""
+
+
+class Stateful(Protocol):
+    """An optimizer, a schedule, or anything of our own that says what it is made of."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+
+
+Part = nn.Module | Stateful
+
+
+class Checkpoints:
+    """A run's checkpoints: where it goes on from, and where it is kept.
+
+    `step` is the last one that is done, 0 at the beginning of a run; `values` are what was kept with it.
+    """
+
+    def __init__(self, run: Run) -> None:
+        """Find the newest that is whole, and cut the metrics down to what had been logged by then."""
+        self.run, self.folder = run, run.directory / CHECKPOINTS
+        self.key = bytes.fromhex(os.environ.get(CHECKPOINT_KEY, ""))
+        self.step, self.values = 0, cast(dict[str, Any], {})
+        self._newest = self._find() if self.key else None
+        if self._newest is None:
+            run.begin_metrics()
+        else:
+            position = read_json(self._newest / "position.json")
+            self.step, self.values = position["step"], position["values"]
+            run.begin_metrics(position["metrics_bytes"], position["elapsed"])
+            print(f"Going on after step {self.step}.", file=sys.stderr)
+        self._kept_at = time.monotonic()
+
+    def load(self, parts: Mapping[str, Part]) -> None:
+        """Bring models, optimizers and random numbers to where they were; at the beginning they stay."""
+        if self._newest is None:
+            return
+        state = torch.load(self._newest / "state.pt", map_location="cpu", weights_only=True)
+        for name, part in parts.items():
+            if isinstance(part, nn.Module):
+                load_model(part, self._newest / f"{name}.safetensors", device=str(_device_of(part)))
+            else:
+                part.load_state_dict(state["parts"][name])
+        torch.set_rng_state(state["torch"])
+        if torch.cuda.is_available() and state["cuda"]:
+            torch.cuda.set_rng_state_all(state["cuda"])
+        version, numbers, gauss = state["python"]
+        random.setstate((version, tuple(numbers), gauss))
+
+    def keep(self, step: int, parts: Mapping[str, Part], **values: Any) -> None:
+        """Write a checkpoint of the step that was just done, if one is due. `values` are JSON."""
+        if not self.key or time.monotonic() - self._kept_at < self.run.config.checkpoint_seconds:
+            return
+        place = self.folder / f"{step:08d}"
+        beside = place.with_suffix(".tmp")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            self._write(beside, step, parts, values)
+            shutil.rmtree(place, ignore_errors=True)
+            beside.rename(place)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        _sync(self.folder)
+        for old in self._places()[KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+        self._kept_at = time.monotonic()
+
+    def _write(self, folder: Path, step: int, parts: Mapping[str, Part], values: Mapping[str, Any]) -> None:
+        states: dict[str, Any] = {}
+        for name, part in parts.items():
+            if isinstance(part, nn.Module):
+                save_model(part, str(folder / f"{name}.safetensors"))
+            else:
+                states[name] = part.state_dict()
+        version, numbers, gauss = random.getstate()
+        state = {
+            "parts": states,
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "python": (version, list(numbers), gauss),
+        }
+        torch.save(state, folder / "state.pt")
+        position = {
+            "step": step,
+            "recipe": self._recipe(),
+            "metrics_bytes": self.run.metrics_bytes(),
+            "elapsed": self.run.elapsed(),
+            "values": values,
+        }
+        write_json(folder / "position.json", position)
+        write_manifest(folder, self.key)
+
+    def _places(self) -> list[Path]:
+        """Newest first."""
+        return sorted((path for path in self.folder.glob("*") if path.name.isdigit()), reverse=True)
+
+    def _find(self) -> Path | None:
+        for place in self._places():
+            try:
+                verify_manifest(place, self.key)
+                position = read_json(place / "position.json")
+                if position["recipe"] != self._recipe():
+                    raise ContractError("of another recipe")
+                if position["metrics_bytes"] > self.run.metrics_bytes():
+                    raise ContractError(f"{METRICS} is shorter than it was then")
+            except (ContractError, OSError) as error:
+                print(f"Checkpoint {place.name} is passed over: {error}", file=sys.stderr)
+            else:
+                return place
+        return None
+
+    def _recipe(self) -> str:
+        return hashlib.sha256((self.run.directory / CONFIG).read_bytes()).hexdigest()
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in the folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
