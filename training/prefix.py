@@ -11,7 +11,6 @@ response into the next. So every run compares both forms on one of its items bef
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from training.data import Item
 from training.reward_model import Ensemble, RewardModel, Scorer
 from training.tokens import collate
+from training.tuning import exactly
 
 TOLERANCE = 1e-4
 """Of a score in float32; scores of a fresh head vary by about 1. A wrong mask is off by far more."""
@@ -48,7 +48,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sharing:
-    """Whether a run shares prefixes. `difference` is what the probe found, None where it did not look."""
+    """Whether a run shares rows (a reward model's completions their prompt's, SFT's examples each other's).
+
+    `difference` is what the probe found, None where it did not look.
+    """
 
     used: bool
     difference: float | None
@@ -161,18 +164,9 @@ def dense_mask(segments: Tensor) -> Tensor:
 
 def probe(model: RewardModel, item: Item, pad: int) -> float:
     """The largest difference between the scores of both forms, in float32 and without dropout."""
-    weight = next(model.parameters())
-    whole = model if weight.dtype == torch.float32 else copy.deepcopy(model).float()
-    was_training, precision = whole.training, torch.get_float32_matmul_precision()
-    whole.eval()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
-            together = whole.score(shared_states(whole.backbone, [item], pad))
-            apart = whole(collate(*flatten([item]), pad, weight.device))
-    finally:
-        whole.train(was_training)
-        torch.set_float32_matmul_precision(precision)
+    with exactly(model) as whole:
+        together = whole.score(shared_states(whole.backbone, [item], pad))
+        apart = whole(collate(*flatten([item]), pad, whole.device))
     return float((together - apart).abs().max())
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch import nn
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
+    BloomConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    LlamaConfig,
+    MambaConfig,
+    MistralConfig,
+    MptConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -23,7 +31,33 @@ from training.checkpoints import save_model, tiny_model
 from training.contracts import BaseModel
 from training.tokens import tiny_tokenizer
 
+Model = TypeVar("Model", bound=nn.Module)
+
 FAMILIES = ("llama", "gpt2", "qwen2", "t5", "bart")
+SMALL = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+WINDOW = 8
+ATTENTIONS: dict[str, PretrainedConfig] = {
+    "gpt2": GPT2Config(
+        vocab_size=50,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_positions=64,
+        embd_pdrop=0,
+        attn_pdrop=0,
+        resid_pdrop=0,
+    ),
+    "llama": LlamaConfig(**SMALL, intermediate_size=64, num_key_value_heads=2),
+    "sliding window": MistralConfig(
+        **SMALL, intermediate_size=64, num_key_value_heads=2, sliding_window=WINDOW
+    ),
+    "alibi": BloomConfig(vocab_size=50, hidden_size=32, n_layer=2, n_head=4),
+    "alibi by row length": MptConfig(vocab_size=50, d_model=32, n_layers=2, n_heads=4, max_seq_len=64),
+    "recurrent": MambaConfig(vocab_size=50, hidden_size=32, num_hidden_layers=2, state_size=4),
+}
+"""Ways of knowing what stands before a token and how far away."""
+SAFE = ("gpt2", "llama")
+"""Those that may share a row."""
 WORDS = 261
 """The tiny tokenizer's vocabulary."""
 
@@ -47,6 +81,16 @@ def build(family: str, seed: int = 0) -> PreTrainedModel:
         return BartForConditionalGeneration(config).eval()
     base = BaseModel(family=family, hidden_size=32, layers=2, heads=2)  # type: ignore[arg-type]
     return tiny_model(base, tiny_tokenizer(), dropout=0.0).eval()
+
+
+def spread(model: Model) -> Model:
+    """Weights of size 1 / sqrt(inputs): some families start their states near 0, where any two forms of
+    reading look alike."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.copy_(torch.randn_like(parameter) * parameter.shape[-1] ** -0.5)
+    return model
 
 
 def folder(family: str, at: Path) -> Path:
