@@ -26,6 +26,7 @@ CHECKPOINT_KEY = "RANKLOOP_CHECKPOINT_KEY"
 EXIT_BAD_INPUT = 3
 """The stage's inputs or settings are wrong: trying again cannot help."""
 EXIT_OUT_OF_MEMORY = 4
+EXIT_DISK_FULL = 5
 
 STAGE_INPUTS: dict[Stage, tuple[tuple[str, bool], ...]] = {
     # (name below inputs/, required). Datasets are JSONL files, the rest are model folders.
