@@ -47,6 +47,10 @@ POSITIVE = {
 }  # fmt: skip
 
 
+class Unavailable(Exception):
+    """What a run needs from outside is not there now: another attempt, later, may find it."""
+
+
 class Run:
     """A run in progress: its folder, configuration and device."""
 
@@ -132,6 +136,8 @@ def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Pat
         RunResult(stage, metrics, write_manifest(run.outputs)).write(directory)
     except ContractError as error:
         return _fail(directory, str(error), EXIT_BAD_INPUT)
+    except Unavailable as error:
+        return _fail(directory, str(error), 1, retryable=True)
     except (MemoryError, RuntimeError) as error:
         if config is None or not _is_out_of_memory(error):
             raise
@@ -185,7 +191,7 @@ def _memory_advice(config: RunConfig) -> str:
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."
 
 
-def _fail(directory: Path, reason: str, code: int) -> int:
-    RunError(reason, retryable=False).write(directory)
+def _fail(directory: Path, reason: str, code: int, *, retryable: bool = False) -> int:
+    RunError(reason, retryable).write(directory)
     print(reason, file=sys.stderr)
     return code
