@@ -13,6 +13,7 @@ import email.utils
 import http.client
 import json
 import random
+import socket
 import ssl
 import threading
 import time
@@ -118,7 +119,7 @@ class Client:
         }).encode()  # fmt: skip
         for attempt in range(ATTEMPTS):
             try:
-                return _answer(self._post(body), n)
+                return _answer(self._post(body, prompt.prompt), n)
             except _Trouble as trouble:
                 last = str(trouble)
                 pause = trouble.wait
@@ -128,7 +129,7 @@ class Client:
                 break
         raise Unavailable(f"server {self.server.name}: {last}")
 
-    def _post(self, body: bytes) -> bytes:
+    def _post(self, body: bytes, prompt: str) -> bytes:
         """The body of a good answer. Raises ContractError, _Trouble."""
         try:
             status, headers, answer = self._exchange(body)
@@ -144,7 +145,7 @@ class Client:
             return answer
         if status in TRY_AGAIN or status >= 500:
             raise _Trouble(f"status {status}", _patience(headers.get("Retry-After")))
-        raise ContractError(f"server {self.server.name}: {self._refusal(status, answer)}")
+        raise ContractError(f"server {self.server.name}: {self._refusal(status, answer)} (prompt {prompt})")
 
     def _exchange(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Raises OSError (TimeoutError where it takes too long as a whole), HTTPException."""
@@ -153,18 +154,20 @@ class Client:
         assert self._address.hostname is not None
         limit = self.server.timeout_seconds
         connection = kind(self._address.hostname, self._address.port, timeout=limit)
-        late = threading.Event()
-
-        def cut() -> None:
-            # A socket's own timeout begins anew with every byte: a server that drips would never be late.
-            late.set()
-            with suppress(OSError):
-                connection.sock.shutdown(2)
-
-        timer = threading.Timer(limit, cut)
-        timer.daemon = True
+        late, timer = threading.Event(), None
         try:
             connection.connect()
+            wire = connection.sock
+
+            def cut() -> None:
+                # A socket's own timeout begins anew with every byte: a server that drips would never be late.
+                late.set()
+                with suppress(OSError):
+                    # Not TLS's own shutdown, which another thread must not call.
+                    socket.socket.shutdown(wire, socket.SHUT_RDWR)
+
+            timer = threading.Timer(limit, cut)
+            timer.daemon = True
             timer.start()
             headers = {"Content-Type": "application/json", "User-Agent": "Rankloop"}
             if self._key:
@@ -177,7 +180,8 @@ class Client:
                 raise TimeoutError from error
             raise
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             connection.close()
         if late.is_set():
             raise TimeoutError
