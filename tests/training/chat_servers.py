@@ -23,14 +23,14 @@ Fault = Callable[[Handler], None]
 
 @dataclass
 class ChatServer:
-    """`faults` are used up one by one, each in place of an answer."""
+    """`faults` are used up one by one, each in place of an answer; None is no fault."""
 
     policy: Path | None = None
     key: str = ""
     most_choices: int = 99
     """So many an answer has at most, whatever is asked for."""
     usage: bool = True
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault | None] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
