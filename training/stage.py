@@ -52,6 +52,10 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = "The disk is full: make room where the run folders are; what was published before is whole."
 
 
+class Unavailable(Exception):
+    """What a run needs from outside is not there now: another attempt, later, may find it."""
+
+
 class Run:
     """A run in progress: its folder, configuration and device."""
 
@@ -133,6 +137,8 @@ def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Pat
         RunResult(stage, metrics, write_manifest(run.outputs)).write(directory)
     except ContractError as error:
         return _fail(directory, str(error), EXIT_BAD_INPUT)
+    except Unavailable as error:
+        return _fail(directory, str(error), 1, retryable=True)
     except Exception as error:
         if _is_disk_full(error):
             # What was half published goes, so that there is room for the reason.

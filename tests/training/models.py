@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -20,7 +21,8 @@ from transformers import (
 )
 
 from training.checkpoints import save_model, tiny_model
-from training.contracts import BaseModel
+from training.contracts import TRAINED_ON, BaseModel, TrainedOn, write_json
+from training.reward_model import new_reward_model
 from training.tokens import tiny_tokenizer
 
 FAMILIES = ("llama", "gpt2", "qwen2", "t5", "bart")
@@ -53,6 +55,17 @@ def folder(family: str, at: Path) -> Path:
     """A model folder that a run may start from."""
     save_model(build(family), tiny_tokenizer(), at)
     return at
+
+
+def judge(family: str, at: Path, trained_on: TrainedOn | None = None, seed: int = 0) -> Path:
+    """A reward model folder, its opinions random."""
+    tokenizer = tiny_tokenizer()
+    save_model(build(family, seed), tokenizer, at / "base")
+    model, _ = new_reward_model(at / "base")
+    model.save(tokenizer, at / "reward")
+    if trained_on is not None:
+        write_json(at / "reward" / TRAINED_ON, dataclasses.asdict(trained_on))
+    return at / "reward"
 
 
 def plain_tokenizer(**special: str) -> PreTrainedTokenizerFast:

@@ -183,9 +183,10 @@ class Server:
     name: str = ""
     """Empty: the policy writes in this process."""
     url: str = ""
+    """The base address as OpenAI's clients take it, `https://host/v1`; /chat/completions is added."""
     model: str = ""
     timeout_seconds: float = 120.0
-    """For one answer."""
+    """For one answer, from the first byte sent to the last one read."""
     parallel: int = 8
     """Requests under way at once."""
     price_in: float = 0.0
@@ -205,7 +206,8 @@ class GenerateSettings:
     batch_size: int = 64
     """Sequences sampled at once."""
     best_of: int = 1
-    """Samples for each completion, of which a reward model's favourite is kept."""
+    """Samples for each completion, of which a reward model's favourite is kept. Moves the policy by at most
+    log n - (n - 1)/n nats (Beirami et al. 2024, arXiv 2401.01879)."""
     server: Server = field(default_factory=Server)
 
 
