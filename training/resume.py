@@ -15,7 +15,9 @@ Without a key (a run by hand) nothing is kept: state from a disk that anybody co
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -32,7 +34,6 @@ from torch import nn
 from training.contracts import (
     CHECKPOINT_KEY,
     CHECKPOINTS,
-    CONFIG,
     METRICS,
     ContractError,
     read_json,
@@ -161,7 +162,10 @@ class Checkpoints:
         return None
 
     def _recipe(self) -> str:
-        return hashlib.sha256((self.run.directory / CONFIG).read_bytes()).hexdigest()
+        """What the run computes; how fast, and how often it keeps where it is, may change in between."""
+        config = self.run.config
+        recipe = [config.stage, config.seed, dataclasses.asdict(config.settings)]
+        return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def _device_of(module: nn.Module) -> torch.device:

@@ -200,7 +200,8 @@ def _is_disk_full(error: BaseException | None) -> bool:
 
 
 def _memory_advice(config: RunConfig) -> str:
-    name = {"ppo": "minibatch_size", "reward": "micro_batch_size", "dpo": "micro_batch_size"}.get(config.stage, "batch_size")
+    names = {"ppo": "minibatch_size", "reward": "micro_batch_size", "dpo": "micro_batch_size"}
+    name = names.get(config.stage, "batch_size")
     # A micro-batch of 0 is the whole batch.
     value = getattr(config.settings, name) or getattr(config.settings, "batch_size", 1)
     if value > 1:
