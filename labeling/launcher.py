@@ -378,7 +378,7 @@ def _take_over(home: Path, folder: Path) -> None:
     for earlier in range(number - 1, 0, -1):
         kept = home / f"attempt-{earlier}" / contracts.CHECKPOINTS
         if kept.is_dir():
-            # What is half copied when this worker dies is passed over: its manifest is missing or does not fit.
+            # What was half copied when a worker died is passed over: its manifest is missing or does not fit.
             shutil.copytree(
                 kept,
                 folder / contracts.CHECKPOINTS,
