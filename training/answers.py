@@ -15,7 +15,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,10 +57,12 @@ class Kept:
         header = json.dumps({"recipe": _recipe(directory)}).encode() + b"\n"
         with self._path.open("a+b") as file:
             file.seek(0)
+            size = len(header)
             if file.readline() == header:
-                for answer in _whole(self._path):
+                for line, answer in _whole(file):
                     self._count(answer)
-                file.truncate(self._path.read_bytes().rfind(b"\n") + 1)
+                    size += len(line)
+                file.truncate(size)
             else:
                 file.truncate(0)
                 file.write(header)
@@ -81,17 +83,20 @@ class Kept:
         self.usage = self.usage.plus(answer.usage)
 
 
-def _whole(path: Path) -> Iterator[Answer]:
-    """The answers that can be read; a line that cannot costs no other."""
-    with path.open("rb") as lines:
-        next(lines)
-        for number, line in enumerate(lines, 2):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield from_dict(Answer, json.loads(line), f"{path.name}:{number}")
-            except (ValueError, RecursionError) as error:
-                print(f"{path.name}:{number} is passed over: {error}", file=sys.stderr)
+def _whole(lines: Iterable[bytes]) -> Iterator[tuple[bytes, Answer]]:
+    """Each line with its answer, up to the first that cannot be read.
+
+    None is passed over: of a prompt's samples it is only known how many there are.
+    """
+    for number, line in enumerate(lines, 2):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            answer = from_dict(Answer, json.loads(line), f"{ANSWERS}:{number}")
+        except (ValueError, RecursionError) as error:
+            print(f"{ANSWERS} is cut off at line {number}: {error}", file=sys.stderr)
+            return
+        yield line, answer
 
 
 def _recipe(directory: Path) -> str:

@@ -34,6 +34,7 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 300.0
 """A server that asks for more patience than this is taken to be away."""
 MAX_BYTES = 32 * 2**20
+LONGEST_QUOTE = 300
 CHOICES_AT_ONCE = 16
 """The most completions of one request: what is lost if it fails."""
 TRY_AGAIN = {408, 409, 425, 429}
@@ -195,6 +196,7 @@ class Client:
         said = _said(answer)
         if self._key:
             said = said.replace(self._key, "…")
+        said = said[:LONGEST_QUOTE]
         where = f": nothing at {self._target}, or no model {self.server.model}" if status == 404 else ""
         return f"refuses the request ({status}){where}" + (f": {said}" if said else "")
 
@@ -292,4 +294,4 @@ def _said(answer: bytes) -> str:
         said = error if isinstance(error, str) else error.get("message") or error.get("detail")
     except (ValueError, RecursionError, AttributeError):
         said = None
-    return " ".join(said.split())[:300] if isinstance(said, str) else ""
+    return " ".join(said.split()) if isinstance(said, str) else ""

@@ -105,7 +105,7 @@ def test_what_was_drawn_by_another_recipe_is_not_used(policy: Path, tmp_path: Pa
     assert {row.temperature for row in rows(cold)} == {0.5}
 
 
-def test_a_line_that_was_damaged_costs_only_itself(policy: Path, tmp_path: Path) -> None:
+def test_a_line_that_was_damaged_is_drawn_again_with_those_after_it(policy: Path, tmp_path: Path) -> None:
     folder = make(tmp_path / "run", {"policy": policy})
     ran(folder)
     before = (folder / "outputs/completions.jsonl").read_bytes()
@@ -113,6 +113,7 @@ def test_a_line_that_was_damaged_costs_only_itself(policy: Path, tmp_path: Path)
     (folder / ANSWERS).write_bytes(b"".join([lines[0], lines[1], b"{}\n", lines[3], lines[4]]))
     ran(folder)
     assert (folder / "outputs/completions.jsonl").read_bytes() == before
+    assert (folder / ANSWERS).read_bytes().splitlines(keepends=True) == lines
 
 
 # --- a server -----------------------------------------------------------------------------------------

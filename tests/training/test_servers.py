@@ -180,6 +180,11 @@ def test_the_key_is_sent_and_never_said(server: ChatServer) -> None:
     server.faults.append(says({"error": {"message": f"not for {KEY}"}}, 400))
     with pytest.raises(ContractError, match="not for …"):
         complete(client(server))
+    # Nor is half of it left where a long refusal is cut short.
+    server.faults.append(says({"error": {"message": "x" * 295 + KEY}}, 400))
+    with pytest.raises(ContractError, match="x…") as refused:
+        complete(client(server))
+    assert KEY[:4] not in str(refused.value)
 
 
 @pytest.mark.parametrize(
