@@ -2,7 +2,7 @@
 
     claim ─► run folder ─► child ─► heartbeats, metric lines, orders ─► artifact ─► one fenced transaction
 
-    RUNS/<run>/attempt-<n>/   the run folder (training/contracts.py) with the child's log.txt
+    RUNS/<run>/attempt-<n>/   the run folder (training/contracts) with the child's log.txt
 
 The child has a scrubbed environment (no database, no secret), a process group of its own, and on Linux
 dies with us. It is killed when a person stops the run, when we are told to go (the run is given back),
