@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -50,7 +50,7 @@ FINAL_SAMPLES = 512
 
 
 class Average:
-    """The moving average of what is trained of a model: of LoRA's factors each by itself, not their product."""
+    """The moving average of what is trained of a model: of LoRA's factors each by itself."""
 
     def __init__(self, model: PreTrainedModel, decay: float) -> None:
         self.model, self.decay = model, decay
@@ -225,7 +225,7 @@ class Trainer:
         """One step from the minibatch `index`, the run's `number`-th; gradients of its parts are added up."""
         settings = self.settings
         minibatch = rollout.batch.rows(index)
-        figures: Counter[str] = Counter()
+        figures: defaultdict[str, float] = defaultdict(float)
         ratio_errors = []
         for places in by_length(minibatch, settings.micro_batch_size or len(index)):
             rows, batch = index[places], minibatch.rows(places)
@@ -257,10 +257,10 @@ class Trainer:
                 (settings.value_coefficient * error * share).backward()
                 part["value_loss"] = error
             for name, mean in part.items():
-                figures[name] += mean.item() * share  # type: ignore[assignment]
+                figures[name] += mean.item() * share
 
         if self.corpus is not None:
-            figures["pretraining_loss"] = self._pretrain(self.corpus, len(index), number)  # type: ignore[assignment]
+            figures["pretraining_loss"] = self._pretrain(self.corpus, len(index), number)
         step(self.policy, self.policy_optimizer, settings.max_gradient_norm)
         if self.value is not None:
             step(self.value, self.value_optimizer, settings.max_gradient_norm)
