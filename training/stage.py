@@ -200,10 +200,10 @@ def _is_disk_full(error: BaseException | None) -> bool:
 
 
 def _memory_advice(config: RunConfig) -> str:
-    names = {"ppo": "minibatch_size", "reward": "micro_batch_size", "dpo": "micro_batch_size"}
-    name = names.get(config.stage, "batch_size")
-    # A micro-batch of 0 is the whole batch.
-    value = getattr(config.settings, name) or getattr(config.settings, "batch_size", 1)
+    name = "micro_batch_size" if config.stage in ("reward", "ppo", "dpo") else "batch_size"
+    # A micro-batch of 0 is the whole batch, or of PPO the whole minibatch.
+    whole = "minibatch_size" if config.stage == "ppo" else "batch_size"
+    value = getattr(config.settings, name) or getattr(config.settings, whole, 1)
     if value > 1:
         return f"Out of memory: lower settings.{name} (now {value})."
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."
