@@ -19,7 +19,7 @@ from training.data import Example, Item
 from training.optimizer import adam, cosine_to_tenth
 from training.prefix import Sharing, row_tokens, score_items, try_sharing
 from training.resume import Part
-from training.reward_losses import kwise_loss, kwise_pairs, tie_rate
+from training.reward_losses import agreeing, kwise_loss, kwise_pairs, tie_rate
 from training.reward_model import Ensemble, Scorer, new_reward_model
 from training.reward_report import reward_report
 from training.stage import Run, main
@@ -170,9 +170,8 @@ class Member:
             mean = kwise_loss(scores, pairs, self.model.eta) * len(part) / len(items)
             mean.backward()
             loss += mean.item()
-            told = ~torch.tensor(pairs.tied, dtype=torch.bool, device=scores.device)
-            agreed += float(((scores[pairs.first] > scores[pairs.second]) & told).sum())
-            ordered += int(told.sum())
+            right, told = agreeing(scores, pairs)
+            agreed, ordered = agreed + right, ordered + told
         return loss, agreed / ordered if ordered else 0.5
 
 

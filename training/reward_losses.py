@@ -105,6 +105,12 @@ def kwise_loss(scores: Tensor, pairs: Pairs, eta: Tensor | None = None) -> Tenso
     return -(weights * log_likelihood).sum() / pairs.items
 
 
+def agreeing(scores: Tensor, pairs: Pairs) -> tuple[float, int]:
+    """How many of the pairs in which somebody won the scores order alike, and how many there are."""
+    told = ~torch.tensor(pairs.tied, dtype=torch.bool, device=scores.device)
+    return float(((scores[pairs.first] > scores[pairs.second]) & told).sum()), int(told.sum())
+
+
 def log_tie(differences: Tensor, eta: Tensor) -> Tensor:
     """log P(tie), the shape of `differences`.
 

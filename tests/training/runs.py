@@ -20,6 +20,7 @@ from training.contracts import (
     Stage,
     row_bytes,
 )
+from training.dpo import prefer
 from training.evaluate import evaluate
 from training.generate import generate
 from training.ppo import improve
@@ -31,6 +32,7 @@ STORIES: dict[Stage, Callable[[Run], dict[str, Any]]] = {
     "sft": fine_tune,
     "reward": train_reward,
     "ppo": improve,
+    "dpo": prefer,
     "generate": generate,
     "evaluate": evaluate,
 }
