@@ -2,7 +2,7 @@
 
     claim ─► run folder ─► child ─► heartbeats, metric lines, orders ─► artifact ─► one fenced transaction
 
-    RUNS/<run>/attempt-<n>/   the run folder (training/contracts.py) with the child's log.txt
+    RUNS/<run>/attempt-<n>/   the run folder (training/contracts) with the child's log.txt
 
 The child has a scrubbed environment (no database, no secret), a process group of its own, and on Linux
 dies with us. It is killed when a person stops the run, when we are told to go (the run is given back),
@@ -16,6 +16,7 @@ hear of it. `manage.py execute_run` does the same by hand.
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import os
@@ -138,6 +139,8 @@ class _Execution:
     def _end(self, end: _End) -> None:
         try:
             self._insist(lambda: end.write(self.claim, self._log_tail()))
+            if not runs.is_active(self.claim.run):
+                shutil.rmtree(self.folder / contracts.CHECKPOINTS, ignore_errors=True)
         except runs.Fenced:
             log.warning("run %s: attempt %d is no longer ours", self.claim.run.public_id, self.claim.attempt)
 
@@ -159,14 +162,21 @@ class _Execution:
     def _prepare(self) -> None:
         """The run folder, with links to its inputs in the artifact store, every file checked."""
         run = self.claim.run
-        _keep_only_logs(self.home)
         (self.folder / contracts.INPUTS).mkdir(parents=True)
+        _take_over(self.home, self.folder)
+        _keep_only_logs(self.home, but=self.folder)
         inputs = list(run.inputs.select_related("dataset", "model"))
         try:
             stage = contracts.from_dict(contracts.SETTINGS[run.stage], run.settings, "settings")  # type: ignore[index]
         except ContractError as error:
             raise _failure(str(error), retryable=False) from error
-        config = RunConfig(run.stage, stage, run.seed, settings.TRAINING_THREADS)  # type: ignore[arg-type]
+        config = RunConfig(
+            run.stage,  # type: ignore[arg-type]
+            stage,
+            run.seed,
+            settings.TRAINING_THREADS,
+            checkpoint_seconds=settings.CHECKPOINT_SECONDS,
+        )
         config.write(self.folder)
 
         def link() -> None:
@@ -214,6 +224,8 @@ class _Execution:
 
     def _child_failure(self, code: int) -> _End:
         hopeless = code in (contracts.EXIT_BAD_INPUT, contracts.EXIT_OUT_OF_MEMORY)
+        if code == contracts.EXIT_DISK_FULL:  # where there may have been no room for a reason either
+            return _failure("The disk is full: make room where the run folders are.")
         try:
             error = RunError.read(self.folder)
         except ContractError:
@@ -344,12 +356,43 @@ def _environment() -> dict[str, str]:
     """What the child may know: no address, password or key of ours."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     threads = str(settings.TRAINING_THREADS)
-    return {**passed, **FIXED, **({"OMP_NUM_THREADS": threads} if settings.TRAINING_THREADS else {})}
+    # Derived, so that the child learns nothing of the secret itself.
+    key = hmac.digest(settings.SECRET_KEY.encode(), b"rankloop: checkpoints of training runs", "sha256").hex()
+    signing = {contracts.CHECKPOINT_KEY: key}
+    return {
+        **passed,
+        **FIXED,
+        **signing,
+        **({"OMP_NUM_THREADS": threads} if settings.TRAINING_THREADS else {}),
+    }
 
 
-def _keep_only_logs(home: Path) -> None:
+def _take_over(home: Path, folder: Path) -> None:
+    """Give a new attempt's folder the checkpoints of the last one that has any.
+
+    By links, since they may be large, and all files of a checkpoint stay as they were written: a child of the
+    last attempt that should still be alive can neither change them nor, by deleting its own names, take them
+    away. A worker on a host that does not share the folder finds nothing and starts over.
+    """
+    number = int(folder.name.removeprefix("attempt-"))
+    for earlier in range(number - 1, 0, -1):
+        kept = home / f"attempt-{earlier}" / contracts.CHECKPOINTS
+        if kept.is_dir():
+            # What was half copied when a worker died is passed over: its manifest is missing or does not fit.
+            shutil.copytree(
+                kept,
+                folder / contracts.CHECKPOINTS,
+                copy_function=os.link,
+                ignore=shutil.ignore_patterns("*.tmp"),
+            )
+            return
+
+
+def _keep_only_logs(home: Path, *, but: Path | None = None) -> None:
     """Of a run's attempts so far keep the logs: attempt-<n>/log.txt becomes attempt-<n>.log."""
     for folder in home.glob("attempt-*/"):
+        if folder == but:
+            continue
         if (folder / LOG).exists():
             (folder / LOG).replace(folder.with_suffix(".log"))
         shutil.rmtree(folder, ignore_errors=True)

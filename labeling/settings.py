@@ -117,6 +117,8 @@ CELERY_BEAT_SCHEDULE = {
 
 TRAINING_THREADS = environment.integer("RANKLOOP_THREADS", 0)
 RUN_LEASE_SECONDS = environment.integer("RANKLOOP_RUN_LEASE", 60)
+# How often a run keeps where it is, to go on from there after a crash or a deploy; 0: after every step.
+CHECKPOINT_SECONDS = environment.integer("RANKLOOP_CHECKPOINT_SECONDS", 300)
 # Base models that runs and leads may name. The operator adds local folders or hub names as JSON:
 # {"small": {"kind": "hub", "name": "organisation/model"}, "ours": {"kind": "folder", "name": "/models/ours"}}
 BASE_MODELS = {

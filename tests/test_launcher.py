@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +57,8 @@ def environment(state: Path) -> dict[str, str]:
     query = urlsplit(os.environ["DATABASE_URL"]).query
     url = f"postgresql:///{connection.settings_dict['NAME']}?{query}"
     own = {"RANKLOOP_STATE": str(state), "RANKLOOP_RUN_LEASE": "4", "RANKLOOP_THREADS": "1"}
-    return {**os.environ, "DATABASE_URL": url, **own}
+    kept = {"RANKLOOP_CHECKPOINT_SECONDS": "0", "RANKLOOP_SECRET_KEY": installed.SECRET_KEY}
+    return {**os.environ, "DATABASE_URL": url, **own, **kept}
 
 
 @contextmanager
@@ -84,6 +86,10 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.1)
+
+
+def log_of(run: Run, state: Path, attempt: int) -> str:
+    return (state / "runs" / run.public_id / f"attempt-{attempt}.log").read_text()
 
 
 def children_of(pid: int) -> list[int]:
@@ -177,9 +183,12 @@ def test_a_run_whose_worker_is_killed_is_taken_up_again_and_published_once(proje
     assert launcher.execute(run.pk)
     run.refresh_from_db()
     assert (run.state, run.attempt, run.error) == ("completed", 2, "")
+    assert "Going on after step " in log_of(run, state, 2)
     assert ModelVersion.objects.filter(run=run).count() == 1
-    assert RunMetric.objects.filter(run=run).count() == 400
+    steps = RunMetric.objects.filter(run=run).order_by("line").values_list("values__step", flat=True)
+    assert list(steps) == list(range(1, 401))
     assert verify_manifest(artifacts.path(run.artifact)) == run.artifact
+    assert not list((state / "runs").rglob("checkpoints"))
 
 
 @pytest.mark.slow
@@ -211,6 +220,37 @@ def test_a_worker_told_to_go_gives_the_run_back(project, state):
         assert birth(child) is None
     run.refresh_from_db()
     assert (run.state, run.attempt, run.failures, run.owner) == ("waiting", 1, 0, None)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_this_installation_did_not_sign_is_not_gone_on_from(project, state, settings):
+    run = sft_run(project, steps=60)
+    with worker(run, state) as process:
+        wait_for(lambda: list((state / "runs" / run.public_id / "attempt-1" / "checkpoints").glob("*[0-9]")))
+        process.terminate()
+        process.wait(PATIENCE)
+    settings.SECRET_KEY = "that of somebody else"
+    assert launcher.execute(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == ("completed", 2)
+    log = log_of(run, state, 2)
+    assert "is passed over: manifest.json: not signed by this installation" in log
+    assert "Going on" not in log
+
+
+def test_a_child_of_the_last_attempt_can_spoil_nothing_of_the_next(tmp_path):
+    old, new = tmp_path / "attempt-1", tmp_path / "attempt-2"
+    kept = old / "checkpoints" / "00000007"
+    kept.mkdir(parents=True)
+    (kept / "state.pt").write_bytes(b"state")
+    (old / "checkpoints" / "00000008.tmp").mkdir()
+    new.mkdir()
+    launcher._take_over(tmp_path, new)
+    shutil.rmtree(kept)
+    kept.mkdir()
+    (kept / "state.pt").write_bytes(b"other")
+    assert [path.name for path in (new / "checkpoints").iterdir()] == ["00000007"]
+    assert (new / "checkpoints" / "00000007" / "state.pt").read_bytes() == b"state"
 
 
 @pytest.mark.slow

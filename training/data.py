@@ -48,6 +48,8 @@ class Prompt:
     split: Split
     messages: tuple[Message, ...]
     ids: list[int]
+    use_case: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,14 @@ def load_demonstrations(
 
 def load_prompts(path: Path, tokenizer: PreTrainedTokenizerBase, limit: int) -> list[Prompt]:
     """Raises ContractError."""
+    return encode_prompts(load_rows(path, PromptRow), tokenizer, limit)
+
+
+def encode_prompts(rows: Sequence[PromptRow], tokenizer: PreTrainedTokenizerBase, limit: int) -> list[Prompt]:
     return [
-        Prompt(row.prompt, row.split, row.messages, encode_prompt(tokenizer, row.messages, limit))
-        for row in load_rows(path, PromptRow)
+        Prompt(row.prompt, row.split, row.messages, ids, row.use_case, row.language)
+        for row in rows
+        for ids in [encode_prompt(tokenizer, row.messages, limit)]
     ]
 
 
@@ -111,16 +118,31 @@ def reread(
 ) -> list[Example]:
     """Each prompt and what the writer answered it, as text in the reader's tokens.
 
-    A response is read whole, since another tokenizer may want more tokens for it, and has an end only if
-    the writer ended it.
+    A response has an end only if the writer ended it.
     """
-    examples = []
-    for prompt, response in zip(prompts, responses, strict=True):
-        read = encode_response(reader, decode_response(writer, response), sys.maxsize)
-        if writer.eos_token_id not in response[-1:]:
-            read = read[:-1]
-        examples.append(Example(encode_prompt(reader, prompt.messages, prompt_limit), read))
-    return examples
+    return [
+        read_text(
+            reader,
+            prompt.messages,
+            decode_response(writer, response),
+            ended=writer.eos_token_id in response[-1:],
+            prompt_limit=prompt_limit,
+        )
+        for prompt, response in zip(prompts, responses, strict=True)
+    ]
+
+
+def read_text(
+    reader: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    text: str,
+    *,
+    ended: bool,
+    prompt_limit: int,
+) -> Example:
+    """A text in the reader's tokens: whole, since another tokenizer may want more tokens for it."""
+    response = encode_response(reader, text, sys.maxsize)
+    return Example(encode_prompt(reader, messages, prompt_limit), response if ended else response[:-1])
 
 
 def load_items(

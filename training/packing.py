@@ -1,176 +1,160 @@
-"""Several examples in one row without padding, each read as if it were alone: for decoder-only models.
+"""Several examples in one row of a decoder-only model, each read as if it were alone.
 
-Positions restart with each example, and everything but attention takes tokens one by one, so only attention
-must know where an example ends. It is given the row's lengths and attends within each example, examples of
-equal length at once: no query meets a key of another example, not even to be masked, so a long row costs no
-more attention than its examples do.
+Positions restart at each example, and a block mask keeps it from seeing the others. A batch stays the
+examples that it is: only their layout in rows changes, never the loss. The logits of prompts, which nobody
+asks for, are not computed.
 
-What a model does beyond that may not survive it: a sliding window is not applied, ALiBi counts columns,
-recurrent state leaks from one example into the next. So every run reads two examples in both forms before it
-trusts the packed one.
+On a CPU, attention computes also what a dense mask hides, so there rows are no wider than the batch's longest
+example: what was padding holds an example instead. On CUDA FlexAttention skips what is hidden, and rows are
+filled to the limit. A row's padding stands on its right, where a causal model does not look, so a batch whose
+rows hold an example each needs no mask at all.
+
+What a block mask is silently wrong for (prefix.py lists it) is read unpacked: each run compares both forms on
+its own examples first.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from training.data import Example
-from training.prefix import Sharing
-from training.sampling import log_probs_of, response_log_probs
+from training.families import response_logits
+from training.prefix import Sharing, block_mask, exactly, probed
+from training.sampling import log_probs_of
 from training.tokens import collate
-from training.tuning import exactly
 
-APART = "apart"
-"""The name of `attend_apart` among transformers' implementations of attention."""
-TOLERANCE = 1e-3
-"""Nats of a token's log-probability in float32. Rounding is some 1e-6 to 1e-4; a wrong mask is off by far
-more."""
+PROBED = 4
+"""Examples in the row that a run tries first."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """Examples end to end, the longest first.
+class Rows:
+    """Examples laid out in rows.
 
-    ids, positions [1, T]
-    before         [N]  the column that predicts each response token
-    targets        [N]  the response tokens
-    lengths             of the examples
+    ids, positions, segments [B, T]; a segment is k in the row's k-th example, from 1, and -1 in padding
+    before  [N, 2]  row and column of the token before each response token, examples end to end
+    targets [N]     the response tokens
     """
 
     ids: Tensor
     positions: Tensor
+    segments: Tensor
     before: Tensor
     targets: Tensor
-    lengths: list[int]
+
+    @property
+    def shared(self) -> bool:
+        """Whether any row holds more than one example."""
+        return bool((self.segments > 1).any())
 
 
-def pack(examples: Iterable[Example], limit: int) -> list[list[Example]]:
-    """Rows of at most `limit` tokens, by first fit decreasing (at most 11/9 of the fewest, and 2/3 of a row:
-    Dósa 2007); an example that is longer has a row of its own."""
-    rows: list[list[Example]] = []
-    room: list[int] = []
-    for example in sorted(examples, key=_length, reverse=True):
-        length = _length(example)
-        place = next((row for row, left in enumerate(room) if length <= left), None)
-        if place is None:
-            rows.append([example])
-            room.append(limit - length)
+class Packing:
+    """How the examples of a run are read: packed where that is allowed and scores alike.
+
+    `capacity` is the length of a row, 0 for that of the batch's longest example; `sharing` is what the probe
+    found.
+    """
+
+    def __init__(self, model: PreTrainedModel, examples: Sequence[Example], pad: int, limit: int) -> None:
+        """Probe `model` with some of the examples. A limit of 0 turns packing off."""
+        self.pad, self.capacity = pad, 0
+        if not limit:
+            self.sharing = Sharing(False, None, "turned off")
+        elif model.config.is_encoder_decoder:
+            self.sharing = Sharing(False, None, "an encoder-decoder reads each example alone")
         else:
-            rows[place].append(example)
-            room[place] -= length
+            some = _probed_first(examples)
+            self.sharing = probed(model, lambda: probe(model, some, pad), "several examples in one row")
+            if not self.sharing.used:
+                print(f"Packing is off: {self.sharing.why}", file=sys.stderr)
+            elif model.config._attn_implementation == "flex_attention":
+                self.capacity = limit
+
+    def log_probs(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
+        """[N] nats of every response token of the examples, end to end."""
+        if not self.sharing.used:
+            return unpacked_log_probs(model, examples, self.pad)
+        lengths = [len(example.prompt) + len(example.response) for example in examples]
+        layout = first_fit_decreasing(lengths, self.capacity or max(lengths))
+        return packed_log_probs(model, lay_out(examples, layout, self.pad, model.device))
+
+
+def unpacked_log_probs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> Tensor:
+    """[N] as of `Packing.log_probs`, a row each."""
+    prompts = [example.prompt for example in examples]
+    batch = collate(prompts, [example.response for example in examples], pad, model.device)
+    return log_probs_of(response_logits(model, batch), batch.responses)[batch.response_mask.bool()]
+
+
+def packed_log_probs(model: PreTrainedModel, rows: Rows) -> Tensor:
+    """[N] as of `Packing.log_probs`."""
+    layout = {}
+    if rows.shared:
+        layout = {"attention_mask": block_mask(model, rows.segments), "position_ids": rows.positions}
+    states = model.base_model(input_ids=rows.ids, use_cache=False, **layout).last_hidden_state
+    logits = model.get_output_embeddings()(states[rows.before[:, 0], rows.before[:, 1]])
+    return log_probs_of(logits.float(), rows.targets)
+
+
+def first_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]]:
+    """Indices in rows of at most `capacity` tokens, the longest first; what is longer has a row of its own.
+
+    First fit decreasing needs at most 11/9 of the fewest rows possible, and one (Johnson 1973).
+    """
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        row = next((row for row, left in enumerate(room) if lengths[index] <= left), None)
+        if row is None:
+            row = len(rows)
+            rows.append([])
+            room.append(capacity)
+        rows[row].append(index)
+        room[row] -= lengths[index]
     return rows
 
 
-def lay_out(examples: Sequence[Example], device: torch.device | str = "cpu") -> Row:
-    ordered = sorted(examples, key=_length, reverse=True)
-    ids, positions, before, targets = list[int](), list[int](), list[int](), list[int]()
-    for example in ordered:
-        first = len(ids) + len(example.prompt)
-        before += range(first - 1, first - 1 + len(example.response))
-        targets += example.response
-        ids += example.prompt + example.response
-        positions += range(_length(example))
-    one, two, three, four = (
-        torch.tensor(numbers, device=device) for numbers in (ids, positions, before, targets)
-    )
-    return Row(one.unsqueeze(0), two.unsqueeze(0), three, four, [_length(example) for example in ordered])
-
-
-def packed_log_probs(model: PreTrainedModel, row: Row) -> Tensor:
-    """[N] log-probability of each response token, nats; the model must attend apart."""
-    logits = model(
-        input_ids=row.ids,
-        position_ids=row.positions,
-        # Of this shape a mask is taken as it is: none is made from the positions.
-        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=row.ids.device),
-        logits_to_keep=row.before,
-        use_cache=False,
-        lengths=row.lengths,
-    ).logits[0]
-    return log_probs_of(logits.float(), row.targets)
-
-
-def attend_apart(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    lengths: Sequence[int] | None = None,
-    **options: Any,
-) -> tuple[Tensor, None]:
-    """Causal attention within each of the examples that stand end to end in the only row.
-
-    query, key, value [1, heads, T, size] to [1, T, heads, size]. Without lengths, torch's attention as usual.
-    """
-    if lengths is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    parts, start = [], 0
-    for length, group in groupby(lengths):
-        count = sum(1 for _ in group)
-        end = start + count * length
-        alone, seen, known = (
-            states[0, :, start:end].unflatten(1, (count, length)).transpose(0, 1)
-            for states in (query, key, value)
-        )
-        read, _ = sdpa_attention_forward(module, alone, seen, known, None, **options)
-        parts.append(read.reshape(1, count * length, *read.shape[2:]))
-        start = end
-    return torch.cat(parts, dim=1), None
-
-
-AttentionInterface.register(APART, attend_apart)
-AttentionMaskInterface.register(APART, sdpa_mask)
-
-
-def try_packing(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> Sharing:
-    """Make the model attend apart if that changes nothing but the time; say so if it does."""
-    if model.config.is_encoder_decoder:
-        return Sharing(False, None, "an encoder-decoder reads examples of like length together")
-    own = model.config._attn_implementation
-    # The longest shows a window or a limit of positions; whichever comes last would hear the others.
-    some = [max(examples, key=_length), min(examples, key=_length)]
-    difference = None
-    try:
-        if own != "sdpa":
-            raise ValueError(f"its attention is {own!r}")
-        model.set_attn_implementation(APART)
-        difference = probe(model, some, pad)
-        why = f"packed, a token's log-probability is {difference:.2g} off"
-    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        why = f"the model does not take examples end to end ({type(error).__name__}: {error})"
-    if difference is not None and difference <= TOLERANCE:
-        return Sharing(True, difference)
-    model.set_attn_implementation(own)
-    print(f"Packing is off: {why}", file=sys.stderr)
-    return Sharing(False, difference, why)
+def lay_out(
+    examples: Sequence[Example], layout: Sequence[Sequence[int]], pad: int, device: torch.device | str = "cpu"
+) -> Rows:
+    """Rows of the examples by index."""
+    texts = [example.prompt + example.response for example in examples]
+    width = max(sum(len(texts[index]) for index in row) for row in layout)
+    ids = torch.full((len(layout), width), pad)
+    positions, segments = torch.zeros_like(ids), torch.full_like(ids, -1)
+    before: list[Tensor] = [torch.empty(0)] * len(examples)
+    for number, row in enumerate(layout):
+        start = 0
+        for segment, index in enumerate(row, 1):
+            text, length = texts[index], len(examples[index].prompt)
+            end = start + len(text)
+            ids[number, start:end] = torch.tensor(text)
+            positions[number, start:end] = torch.arange(len(text))
+            segments[number, start:end] = segment
+            columns = torch.arange(start + length - 1, end - 1)
+            before[index] = torch.stack([torch.full_like(columns, number), columns], dim=1)
+            start = end
+    targets = torch.tensor([token for example in examples for token in example.response])
+    return Rows(*(part.to(device) for part in (ids, positions, segments, torch.cat(before), targets)))
 
 
 def probe(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> float:
-    """The largest difference that packing makes to a response token's log-probability, in float32."""
-    ordered = sorted(examples, key=_length, reverse=True)
+    """The largest difference between a token's log-probabilities in both forms, in float32."""
     with exactly(model) as whole:
-        packed = packed_log_probs(whole, lay_out(ordered, whole.device))
-        apart = torch.cat(
-            [
-                response_log_probs(whole, collate([one.prompt], [one.response], pad, whole.device))[0]
-                for one in ordered
-            ]
-        )
-    return float((packed - apart).abs().max())
+        one_row = lay_out(examples, [range(len(examples))], pad, model.device)
+        together = packed_log_probs(whole, one_row)
+        apart = unpacked_log_probs(whole, examples, pad)
+    return float((together - apart).abs().max())
 
 
-def _length(example: Example) -> int:
-    return len(example.prompt) + len(example.response)
+def _probed_first(examples: Sequence[Example]) -> list[Example]:
+    """The longest, in which a window would show soonest, behind others, which must not move it."""
+    ordered = sorted(examples, key=lambda example: len(example.prompt) + len(example.response))
+    chosen = [*ordered[: PROBED - 1], ordered[-1]]
+    return chosen if len(examples) > 1 else chosen[:1] * 2

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training.contracts import ContractError, PretrainingRow
-from training.data import Example, batches_by_length, load_rows
+from training.data import batches_by_length, load_rows
 from training.families import response_logits
 from training.losses import masked_mean
 from training.noise import keyed, uniform
@@ -55,12 +55,9 @@ class Corpus:
 
     def batch(self, step: int, size: int, pad: int, device: torch.device | str) -> Batch:
         """The chunks of a step, which count from 1, `size` of them: settled by the seed and the step."""
-        return _collate(self.examples(step, size), pad, device)
-
-    def examples(self, step: int, size: int) -> list[Example]:
-        """The same, as what is read and what is predicted."""
         first = (step - 1) * size
-        return [_example(self._chunk(at), self.encoder_decoder) for at in range(first, first + size)]
+        chosen = [self._chunk(place) for place in range(first, first + size)]
+        return _collate(chosen, self.encoder_decoder, pad, device)
 
     def _chunk(self, place: int) -> list[int]:
         epoch, within = divmod(place, len(self.chunks))
@@ -87,8 +84,12 @@ def row_losses(
     pieces = [(row, chunk) for row, chunks in enumerate(filter(None, documents)) for chunk in chunks]
     nats, tokens = [[0.0] * (1 + max((row for row, _ in pieces), default=-1)) for _ in range(2)]
     for indices in batches_by_length([len(chunk) for _, chunk in pieces], EVALUATED_AT_ONCE):
-        chosen = [_example(pieces[index][1], model.config.is_encoder_decoder) for index in indices]
-        batch = _collate(chosen, tokenizer.pad_token_id, model.device)
+        batch = _collate(
+            [pieces[index][1] for index in indices],
+            model.config.is_encoder_decoder,
+            tokenizer.pad_token_id,
+            model.device,
+        )
         sums = response_log_probs(model, batch).sum(dim=1).tolist()
         for index, log_prob, length in zip(indices, sums, batch.lengths.tolist(), strict=True):
             nats[pieces[index][0]] -= log_prob
@@ -109,10 +110,10 @@ def _chunks(document: Sequence[int], limit: int) -> list[list[int]]:
     return [chunk for chunk in cut if len(chunk) > 1]
 
 
-def _example(chunk: list[int], encoder_decoder: bool) -> Example:
-    given = len(chunk) // 2 if encoder_decoder else 1
-    return Example(chunk[:given], chunk[given:])
-
-
-def _collate(examples: Sequence[Example], pad: int, device: torch.device | str) -> Batch:
-    return collate([one.prompt for one in examples], [one.response for one in examples], pad, device)
+def _collate(
+    chunks: Sequence[list[int]], encoder_decoder: bool, pad: int, device: torch.device | str
+) -> Batch:
+    given = [len(chunk) // 2 if encoder_decoder else 1 for chunk in chunks]
+    prompts = [chunk[:count] for chunk, count in zip(chunks, given, strict=True)]
+    responses = [chunk[count:] for chunk, count in zip(chunks, given, strict=True)]
+    return collate(prompts, responses, pad, device)

@@ -3,17 +3,21 @@
     RUN_DIR/checkpoints/00000040/
       <part>.safetensors   a model's weights
       state.pt             optimizers, schedules and random numbers; read by torch's weights-only reader alone
-      position.json        the step, whose recipe it is, the length of metrics.jsonl, and plain values
+      metrics.jsonl        as it was then
+      position.json        the step, whose recipe it is, and plain values
       manifest.json        the hash of each file, signed (HMAC) with the key that the launcher passes
 
 A checkpoint is written beside its place, its manifest last, and then renamed: it is whole or not there. The
-newest whose signature and every hash are right is taken; others are passed over, in a line each.
+newest whose signature and every hash are right is taken; others are passed over, in a line each. Its files
+are never written to again, so that another attempt's folder may hold links to them.
 Without a key (a run by hand) nothing is kept: state from a disk that anybody could have written is not read.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -30,7 +34,6 @@ from torch import nn
 from training.contracts import (
     CHECKPOINT_KEY,
     CHECKPOINTS,
-    CONFIG,
     METRICS,
     ContractError,
     read_json,
@@ -64,7 +67,7 @@ class Checkpoints:
     """
 
     def __init__(self, run: Run) -> None:
-        """Find the newest that is whole, and cut the metrics down to what had been logged by then."""
+        """Find the newest that is whole, and bring the metrics back to what had been logged by then."""
         self.run, self.folder = run, run.directory / CHECKPOINTS
         self.key = bytes.fromhex(os.environ.get(CHECKPOINT_KEY, ""))
         self.step, self.values = 0, cast(dict[str, Any], {})
@@ -74,7 +77,7 @@ class Checkpoints:
         else:
             position = read_json(self._newest / "position.json")
             self.step, self.values = position["step"], position["values"]
-            run.begin_metrics(position["metrics_bytes"], position["elapsed"])
+            run.begin_metrics(self._newest / METRICS, position["elapsed"])
             print(f"Going on after step {self.step}.", file=sys.stderr)
         self._kept_at = time.monotonic()
 
@@ -128,11 +131,13 @@ class Checkpoints:
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "python": (version, list(numbers), gauss),
         }
-        torch.save(state, folder / "state.pt")
+        # Through a file of Python's: its errors tell that the disk is full, torch's own do not.
+        with (folder / "state.pt").open("wb") as file:
+            torch.save(state, file)
+        shutil.copyfile(self.run.metrics, folder / METRICS)
         position = {
             "step": step,
             "recipe": self._recipe(),
-            "metrics_bytes": self.run.metrics_bytes(),
             "elapsed": self.run.elapsed(),
             "values": values,
         }
@@ -150,8 +155,6 @@ class Checkpoints:
                 position = read_json(place / "position.json")
                 if position["recipe"] != self._recipe():
                     raise ContractError("of another recipe")
-                if position["metrics_bytes"] > self.run.metrics_bytes():
-                    raise ContractError(f"{METRICS} is shorter than it was then")
             except (ContractError, OSError) as error:
                 print(f"Checkpoint {place.name} is passed over: {error}", file=sys.stderr)
             else:
@@ -159,7 +162,10 @@ class Checkpoints:
         return None
 
     def _recipe(self) -> str:
-        return hashlib.sha256((self.run.directory / CONFIG).read_bytes()).hexdigest()
+        """What the run computes; how fast, and how often it keeps where it is, may change in between."""
+        config = self.run.config
+        recipe = [config.stage, config.seed, dataclasses.asdict(config.settings)]
+        return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def _device_of(module: nn.Module) -> torch.device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, cast
 
 import torch
@@ -17,6 +18,7 @@ from training.contracts import TRAINED_ON, ContractError, RewardSettings, Traine
 from training.data import Example, Item
 from training.optimizer import adam, cosine_to_tenth
 from training.prefix import Sharing, row_tokens, score_items, try_sharing
+from training.resume import Part
 from training.reward_losses import agreeing, kwise_loss, kwise_pairs, tie_rate
 from training.reward_model import Ensemble, Scorer, new_reward_model
 from training.reward_report import reward_report
@@ -45,12 +47,11 @@ def train_reward(run: Run) -> dict[str, Any]:
 
     # 2. Train each member, and centre it on demonstrations, or on the completions where there are none.
     centred_on, examples = examples_to_centre_on(run, tokenizer, train)
-    trained = []
-    for number in range(settings.members):
-        member = Member(run, number, train, dataset.items)
-        member.learn()
+    trained = [Member(run, number, train, dataset.items) for number in range(settings.members)]
+    for member in trained:
+        member.learn(trained[: member.number])
+    for member in trained:
         member.model.centre(score_all(member.model, tokenizer, examples, settings.batch_size))
-        trained.append(member)
     models = [member.model for member in trained]
     model: Scorer = models[0] if len(models) == 1 else Ensemble(models, settings.ensemble_lambda).eval()
 
@@ -110,8 +111,12 @@ class Member:
         self.row_limit = settings.max_row_tokens if self.sharing.used else 0
         self.losses: list[float] = []
 
-    def learn(self) -> None:
-        """Each completion is read once, however many pairs it is in. Dropout stays off."""
+    def learn(self, before: Sequence[Member]) -> None:
+        """Each completion is read once, however many pairs it is in. Dropout stays off.
+
+        A checkpoint has the members that learned `before` too; one that had learned before the run was taken
+        up again is left to be loaded with it.
+        """
         run, settings, model = self.run, self.settings, self.model
         model.train(settings.gradient_checkpointing)  # dropout is off in either mode
         own = [each for each in model.parameters() if each.requires_grad and each is not model.rho]
@@ -123,7 +128,16 @@ class Member:
         schedule = cosine_to_tenth(optimizer, settings.warmup_steps, steps)
         lengths = [row_tokens(item) for item in self.train]
         batches = data.training_batches(lengths, settings.batch_size, steps, self.seed)
-        for step, indices in enumerate(batches, 1):
+        kept = run.checkpoints
+        done = min(max(0, kept.step - self.number * steps), steps)
+        members = [*before, self]
+        parts: dict[str, Part] = {f"member-{each.number}": each.model for each in members}
+        parts |= {"optimizer": optimizer, "schedule": schedule}
+        if done:
+            self.losses = kept.values["losses"][self.number]
+        if (kept.step - 1) // steps == self.number:
+            kept.load(parts)
+        for step, indices in islice(enumerate(batches, 1), done, None):
             loss, accuracy = self._gradients([self.train[index] for index in indices])
             torch.nn.utils.clip_grad_norm_(own, 1.0)
             optimizer.step()
@@ -139,6 +153,7 @@ class Member:
                 learning_rate=optimizer.param_groups[0]["lr"],
                 **figures,
             )
+            kept.keep(self.number * steps + step, parts, losses=[each.losses for each in members])
         model.eval()
 
     def _gradients(self, items: Sequence[Item]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -17,6 +18,9 @@ from training.data import Prompt, batches_by_length
 from training.families import begin, response_logits, tempered
 from training.noise import keyed, name_key, uniform
 from training.tokens import Batch, collate
+
+FINISHED_CARRIED = 0.25
+"""Share of the rows that may have ended before they are taken out: that copies what has been read."""
 
 
 @dataclass(frozen=True)
@@ -65,31 +69,44 @@ def sample(
     temperature: float = 1.0,
     top_p: float = 1.0,
     copies: int = 1,
+    first: int = 0,
 ) -> Samples:
     """Draw `copies` responses of at most `limit` tokens for each prompt, the copies of a prompt together.
 
-    `keys` name the prompts: copy c of a prompt is settled by the model and (seed, step, its key, c), in
-    whatever company it is drawn. Temperature 0 is greedy. The model's own generation defaults (top-k,
-    penalties, forced tokens) are never asked: tokens come from its logits. A prompt is read once for all its
-    copies; sampling stops when all have ended.
+    `keys` name the prompts: copy c of a prompt, counted from `first`, is settled by the model and (seed,
+    step, its key, c), in whatever company it is drawn. Temperature 0 is greedy. The model's own generation
+    defaults (top-k, penalties, forced tokens) are never asked: tokens come from its logits. A prompt is read
+    once for all its copies; responses that have ended are read no further.
     """
     batch = collate(prompts, [[]] * len(prompts), pad, model.device)
     named = torch.tensor(keys, device=model.device).repeat_interleave(copies)
-    copy = torch.arange(copies, device=model.device).repeat(len(prompts))
+    copy = torch.arange(first, first + copies, device=model.device).repeat(len(prompts))
     noise = keyed(seed, step, named, copy)
     reader = begin(model, batch, copies)
-    running = torch.ones(len(named), dtype=torch.bool, device=model.device)
-    tokens, masks, log_probs = [], [], []
+    # Row r of the reader writes response live[r]; a row that has ended is dropped before long.
+    live = torch.arange(len(named), device=model.device)
+    running = torch.ones_like(live, dtype=torch.bool)
+    tokens = torch.full((len(named), limit), pad, device=model.device)
+    log_probs = torch.zeros((len(named), limit), device=model.device)
+    masks = torch.zeros_like(log_probs)
     for position in range(limit):
         token, log_prob = _draw(reader.logits, temperature, top_p, uniform(keyed(noise, position)))
-        tokens.append(torch.where(running, token, pad))
-        log_probs.append(torch.where(running, log_prob, 0.0))
-        masks.append(running.float())
+        tokens[live, position] = torch.where(running, token, pad)
+        log_probs[live, position] = torch.where(running, log_prob.float(), 0.0)
+        masks[live, position] = running.float()
         running = running & (token != end)
-        if position + 1 == limit or not running.any():
+        left = int(running.sum())
+        if position + 1 == limit or not left:
             break
+        if left <= (1 - FINISHED_CARRIED) * len(live):
+            rows = running.nonzero().squeeze(1)
+            reader.keep(rows)
+            live, noise, token, running = live[rows], noise[rows], token[rows], running[rows]
         reader.read(token)
-    return Samples(torch.stack(tokens, 1), torch.stack(masks, 1), torch.stack(log_probs, 1), ~running)
+    finished = torch.ones(len(named), dtype=torch.bool, device=model.device)
+    finished[live] = ~running
+    width = slice(position + 1)
+    return Samples(tokens[:, width], masks[:, width], log_probs[:, width], finished)
 
 
 def sample_all(
@@ -107,12 +124,12 @@ def sample_all(
 ) -> Iterator[tuple[list[int], Samples]]:
     """Yield (indices of prompts, their samples) until every prompt has had its copies.
 
-    `batch_size` counts sequences; prompts of like length are read together.
+    `batch_size` counts sequences; prompts of like length are read together. A prompt with more copies than
+    that is read alone, again for each `batch_size` of them.
     """
     for indices in batches_by_length([len(prompt.ids) for prompt in prompts], max(1, batch_size // copies)):
         chosen = [prompts[index] for index in indices]
-        yield (
-            indices,
+        parts = [
             sample(
                 model,
                 [prompt.ids for prompt in chosen],
@@ -124,9 +141,25 @@ def sample_all(
                 step=step,
                 temperature=temperature,
                 top_p=top_p,
-                copies=copies,
-            ),
-        )
+                copies=min(batch_size, copies - first),
+                first=first,
+            )
+            for first in range(0, copies, batch_size)
+        ]
+        yield indices, _joined(parts, tokenizer.pad_token_id)
+
+
+def _joined(parts: Sequence[Samples], pad: int) -> Samples:
+    if len(parts) == 1:
+        return parts[0]
+    width = max(part.tokens.shape[1] for part in parts)
+
+    def column(name: str, fill: float) -> Tensor:
+        values = [getattr(part, name) for part in parts]
+        return torch.cat([F.pad(value, (0, width - value.shape[1]), value=fill) for value in values])
+
+    finished = torch.cat([part.finished for part in parts])
+    return Samples(column("tokens", pad), column("mask", 0.0), column("log_probs", 0.0), finished)
 
 
 def _draw(logits: Tensor, temperature: float, top_p: float, noise: Tensor) -> tuple[Tensor, Tensor]:

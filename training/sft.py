@@ -4,177 +4,157 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import sys
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, cast
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from training import data
 from training.checkpoints import load_base, place, save_model
-from training.choice import Best, Judge
+from training.choice import Best, judge_of
 from training.contracts import ContractError, SftSettings
 from training.data import Example
-from training.families import response_logits
 from training.optimizer import adam, cosine_to_tenth
-from training.packing import lay_out, pack, packed_log_probs, try_packing
-from training.prefix import Sharing
-from training.pretraining import Corpus
+from training.packing import Packing
+from training.pretraining import Corpus, language_loss
 from training.resume import Part
-from training.sampling import log_probs_of
 from training.stage import Run, main
-from training.tokens import collate
 from training.tuning import autocast, trained, tune
 
 
 def fine_tune(run: Run) -> dict[str, Any]:
     settings = cast(SftSettings, run.config.settings)
 
-    # 1. The base model, the demonstrations, and what is learned and judged beside them.
+    # 1. The base model, the demonstrations, and a corpus to mix in.
     model, tokenizer = load_base(settings.base, run.input("base"), settings.dropout)
     tune(model, settings)
     place(model, run.device).train()
-    splits = data.load_demonstrations(
-        run.input("dataset.jsonl"), tokenizer, settings.max_prompt_tokens, settings.max_response_tokens
-    )
+    limits = settings.max_prompt_tokens, settings.max_response_tokens
+    splits = data.load_demonstrations(run.input("dataset.jsonl"), tokenizer, *limits)
     train, valid = splits["train"], splits["valid"][: settings.max_valid_rows]
     if not train:
         raise ContractError("dataset.jsonl: no demonstration of the train split")
-    corpus, mixed = pretraining_mix(run, tokenizer, model.config.is_encoder_decoder)
-    judge, chosen_by = judged_by(run, tokenizer, bool(valid))
+    mixed = mixed_examples(settings)
+    corpus = None
+    if mixed:
+        if not run.has("pretraining.jsonl"):
+            raise ContractError(
+                "inputs/pretraining.jsonl: missing, but settings.pretraining_share is above 0"
+            )
+        corpus = Corpus(
+            run.input("pretraining.jsonl"),
+            tokenizer,
+            sum(limits),
+            run.config.seed,
+            encoder_decoder=model.config.is_encoder_decoder,
+        )
+    pad = tokenizer.pad_token_id
+    attention = model.config._attn_implementation
+    packing = Packing(model, train, pad, settings.pack_tokens if settings.packing == "auto" else 0)
+    packed_attention = model.config._attn_implementation
 
-    # 2. Train on the responses alone.
-    learner = Learner(run, model, tokenizer.pad_token_id, train)
+    # 2. Who says which step was the best.
+    judge = None
+    if run.has("reward") and settings.checkpoint == "best":
+        judge = judge_of(
+            run,
+            tokenizer,
+            max_prompts=settings.max_valid_rows,
+            prompt_limit=settings.max_prompt_tokens,
+            response_limit=settings.max_response_tokens,
+            batch_size=settings.batch_size,
+        )
+    by_loss = valid and settings.checkpoint == "best"
+    best = Best(model, "reward" if judge else "valid_loss" if by_loss else "last")
+
+    # 3. Train on the responses alone, and on all of the corpus.
+    demonstrated = settings.batch_size - mixed
     lengths = [len(example.prompt) + len(example.response) for example in train]
-    size = settings.batch_size - mixed
-    total = settings.max_steps or data.total_steps(len(train), size, settings.epochs)
+    total = settings.max_steps or data.total_steps(len(train), demonstrated, settings.epochs)
     optimizer = adam(trained(model), settings.learning_rate, settings.weight_decay)
     schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
-    batches = data.training_batches(lengths, size, total, run.config.seed)
-    best = Best(model)
+    batches = data.training_batches(lengths, demonstrated, total, run.config.seed)
     parts: dict[str, Part] = {"model": model, "optimizer": optimizer, "schedule": schedule, "best": best}
     run.checkpoints.load(parts)
     losses: list[float] = run.checkpoints.values.get("losses", [])
-    figures: dict[str, float] = run.checkpoints.values.get("figures", {})
     for step, indices in islice(enumerate(batches, 1), run.checkpoints.step, None):
-        share = settings.pretraining_share if corpus else 0.0
-        losses.append(learner.gradients([train[index] for index in indices], 1 - share))
+        share = mixed / settings.batch_size
+        with autocast(settings, run.device):
+            log_probs = packing.log_probs(model, [train[index] for index in indices])
+        loss = -log_probs.mean()
+        ((1 - share) * loss).backward()
+        losses.append(loss.item())
         line: dict[str, float] = {"loss": losses[-1], "learning_rate": optimizer.param_groups[0]["lr"]}
         if corpus:
-            line["pretraining_loss"] = learner.gradients(corpus.examples(step, mixed), share)
+            with autocast(settings, run.device):
+                corpus_loss = language_loss(model, corpus.batch(step, mixed, pad, run.device))
+            (share * corpus_loss).backward()
+            line["pretraining_loss"] = corpus_loss.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-        if valid and (step % settings.evaluate_every == 0 or step == total):
-            figures = {"valid_loss": learner.mean_loss(valid)}
-            if judge:
-                figures["reward"] = judge(model)
-            if chosen_by != "last":
-                best.offer(step, figures["reward"] if judge else -figures["valid_loss"], figures)
+        if step % settings.evaluate_every == 0 or step == total:
+            figures: dict[str, float] = {}
+            with autocast(settings, run.device):
+                if valid:
+                    figures["valid_loss"] = mean_loss(model, packing, valid, settings.batch_size)
+                if judge:
+                    # Sampling reads token by token, which FlexAttention is not made for.
+                    model.set_attn_implementation(attention)
+                    figures["reward"] = judge.reward(model)
+                    model.set_attn_implementation(packed_attention)
             line |= figures
         run.log(step, total, **line)
-        run.checkpoints.keep(step, parts, losses=losses, figures=figures)
+        if step % settings.evaluate_every == 0 or step == total:
+            best.offer(step, figures)
+        run.checkpoints.keep(step, parts, losses=losses)
 
-    # 3. The model folder.
-    if chosen_by != "last":
-        best.restore()
-        figures = best.figures
+    # 4. The model folder.
+    best.restore()
     save_model(model, tokenizer, run.outputs)
     return {
         "loss": statistics.fmean(losses[-20:]),
-        "valid_loss": figures.get("valid_loss"),
-        "reward": figures.get("reward"),
-        "chosen_step": total if chosen_by == "last" else best.step,
-        "chosen_by": chosen_by,
+        "valid_loss": best.figures.get("valid_loss"),
+        "reward": best.figures.get("reward"),
+        "chosen_step": best.step,
+        "chosen_by": best.by,
         "steps": total,
         "demonstrations": len(train),
+        "packing": dataclasses.asdict(packing.sharing),
         "parameters": model.num_parameters(),
-        "packing": dataclasses.asdict(learner.packing),
     }
 
 
-class Learner:
-    """The model and how it reads examples: packed where that is safe, else padded."""
-
-    def __init__(self, run: Run, model: PreTrainedModel, pad: int, train: Sequence[Example]) -> None:
-        self.model, self.pad, self.device = model, pad, run.device
-        self.settings = cast(SftSettings, run.config.settings)
-        self.packing = Sharing(False, None, "turned off")
-        if self.settings.packing == "auto":
-            self.packing = try_packing(model, train, pad)
-
-    def gradients(self, examples: Sequence[Example], weight: float) -> float:
-        """Add up the gradients of weight times the mean nats a response token; returns the mean.
-
-        The mean is over the tokens of all examples, however they are packed.
-        """
-        tokens = sum(len(example.response) for example in examples)
-        mean = 0.0
-        for row in pack(examples, self.settings.pack_tokens) if self.packing.used else [examples]:
-            with autocast(self.settings, self.device):
-                loss = -self.log_prob(row) / tokens
-            (weight * loss).backward()
-            mean += loss.item()
-        return mean
-
-    @torch.no_grad()
-    def mean_loss(self, examples: Sequence[Example]) -> float:
-        """Nats a response token, dropout off."""
-        self.model.eval()
-        nats = 0.0
-        for row in self._rows(examples):
-            with autocast(self.settings, self.device):
-                nats -= self.log_prob(row).item()
-        self.model.train()
-        return nats / sum(len(example.response) for example in examples)
-
-    def log_prob(self, examples: Sequence[Example]) -> Tensor:
-        """Of all response tokens together, nats."""
-        if self.packing.used:
-            return packed_log_probs(self.model, lay_out(examples, self.device)).sum()
-        prompts, responses = [one.prompt for one in examples], [one.response for one in examples]
-        batch = collate(prompts, responses, self.pad, self.device)
-        return (log_probs_of(response_logits(self.model, batch), batch.responses) * batch.response_mask).sum()
-
-    def _rows(self, examples: Sequence[Example]) -> list[list[Example]]:
-        if self.packing.used:
-            return pack(examples, self.settings.pack_tokens)
-        lengths = [len(example.prompt) for example in examples]
-        parts = data.batches_by_length(lengths, self.settings.batch_size)
-        return [[examples[index] for index in part] for part in parts]
-
-
-def pretraining_mix(
-    run: Run, tokenizer: PreTrainedTokenizerBase, encoder_decoder: bool
-) -> tuple[Corpus | None, int]:
-    """The corpus, and how many of a batch's examples are from it. Raises ContractError."""
-    settings = cast(SftSettings, run.config.settings)
+def mixed_examples(settings: SftSettings) -> int:
+    """How many examples of a batch are corpus text. Raises ContractError if the share leaves no others."""
     if not settings.pretraining_share:
-        return None, 0
-    if not run.has("pretraining.jsonl"):
-        raise ContractError("settings.pretraining_share: inputs/pretraining.jsonl is missing")
+        return 0
     mixed = max(1, round(settings.pretraining_share * settings.batch_size))
-    if mixed >= settings.batch_size:
-        raise ContractError("settings.pretraining_share: leaves no demonstration in a batch")
-    limit = settings.max_prompt_tokens + settings.max_response_tokens
-    path = run.input("pretraining.jsonl")
-    return Corpus(path, tokenizer, limit, run.config.seed, encoder_decoder=encoder_decoder), mixed
+    if settings.pretraining_share >= 1 or mixed >= settings.batch_size:
+        raise ContractError(
+            f"settings.pretraining_share: {settings.pretraining_share} of a batch of {settings.batch_size} "
+            "leaves no demonstration"
+        )
+    return mixed
 
 
-def judged_by(run: Run, tokenizer: PreTrainedTokenizerBase, has_valid: bool) -> tuple[Judge | None, str]:
-    """Who chooses the step that is published, and by what: "reward", "valid_loss" or "last"."""
-    if cast(SftSettings, run.config.settings).checkpoint == "last" or not has_valid:
-        return None, "last"
-    if run.has("reward"):
-        judge = Judge(run, tokenizer)
-        if judge.prompts:
-            return judge, "reward"
-        print("The reward model knows every held-out prompt: validation loss decides", file=sys.stderr)
-    return None, "valid_loss"
+def mean_loss(
+    model: PreTrainedModel, packing: Packing, examples: Sequence[Example], batch_size: int
+) -> float:
+    """Nats a response token, dropout off."""
+    model.eval()
+    nats = tokens = 0.0
+    lengths = [len(example.prompt) + len(example.response) for example in examples]
+    with torch.no_grad():
+        for part in data.batches_by_length(lengths, batch_size):
+            log_probs = packing.log_probs(model, [examples[index] for index in part])
+            nats -= log_probs.sum().item()
+            tokens += len(log_probs)
+    model.train()
+    return nats / tokens
 
 
 if __name__ == "__main__":

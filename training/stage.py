@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
-import os
 import random
 import shutil
 import signal
@@ -17,10 +17,12 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from training.contracts import (
     ERROR,
     EXIT_BAD_INPUT,
+    EXIT_DISK_FULL,
     EXIT_OUT_OF_MEMORY,
     INPUTS,
     METRICS,
@@ -46,6 +48,13 @@ POSITIVE = {
     "value_clip", "top_p", "members", "tie_learning_rate",
 }  # fmt: skip
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = "The disk is full: make room where the run folders are; what was published before is whole."
+
+
+class Unavailable(Exception):
+    """What a run needs from outside is not there now: another attempt, later, may find it."""
+
 
 class Run:
     """A run in progress: its folder, configuration and device."""
@@ -63,7 +72,7 @@ class Run:
         # What an earlier attempt published is no part of this one; what it kept in checkpoints is.
         shutil.rmtree(self.outputs, ignore_errors=True)
         self.outputs.mkdir()
-        self._metrics = directory / METRICS
+        self.metrics = directory / METRICS
         self._start = time.monotonic()
         self.checkpoints = Checkpoints(self)
 
@@ -73,19 +82,15 @@ class Run:
     def has(self, name: str) -> bool:
         return self.input(name).exists()
 
-    def begin_metrics(self, size: int = 0, elapsed: float = 0.0) -> None:
-        """Cut metrics.jsonl down to its first `size` bytes, which took the run `elapsed` seconds."""
-        with self._metrics.open("ab") as metrics:
-            metrics.truncate(size)
+    def begin_metrics(self, kept: Path | None = None, elapsed: float = 0.0) -> None:
+        """Begin metrics.jsonl, or go on from what was kept of it, which took the run `elapsed` seconds."""
+        self.metrics.unlink(missing_ok=True)
+        if kept is not None:
+            # Whoever reads along sees all of it or nothing.
+            beside = self.metrics.with_suffix(".tmp")
+            shutil.copyfile(kept, beside)
+            beside.rename(self.metrics)
         self._start = time.monotonic() - elapsed
-
-    def metrics_bytes(self) -> int:
-        """Length of metrics.jsonl, all of it on the disk."""
-        if not self._metrics.exists():
-            return 0
-        with self._metrics.open("rb") as metrics:
-            os.fsync(metrics.fileno())
-            return os.fstat(metrics.fileno()).st_size
 
     def elapsed(self) -> float:
         """Seconds since the run began, those of earlier attempts included up to where this one goes on."""
@@ -100,7 +105,7 @@ class Run:
             if not math.isfinite(value):
                 raise ContractError(f"{name} is not finite at step {step}: lower the learning rate")
         line = {"step": step, "total": total, "time": round(self.elapsed(), 3), **values}
-        with self._metrics.open("a", encoding="utf-8") as metrics:
+        with self.metrics.open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
 
 
@@ -132,7 +137,13 @@ def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Pat
         RunResult(stage, metrics, write_manifest(run.outputs)).write(directory)
     except ContractError as error:
         return _fail(directory, str(error), EXIT_BAD_INPUT)
-    except (MemoryError, RuntimeError) as error:
+    except Unavailable as error:
+        return _fail(directory, str(error), 1, retryable=True)
+    except Exception as error:
+        if _is_disk_full(error):
+            # What was half published goes, so that there is room for the reason.
+            shutil.rmtree(directory / OUTPUTS, ignore_errors=True)
+            return _fail(directory, DISK_FULL, EXIT_DISK_FULL, retryable=True)
         if config is None or not _is_out_of_memory(error):
             raise
         return _fail(directory, _memory_advice(config), EXIT_OUT_OF_MEMORY)
@@ -176,18 +187,29 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether it came from a write for which there was no room: on the disk, in a quota or in a file."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return True
+        # Rust's way of telling the same.
+        if isinstance(error, SafetensorError) and any(f"os error {code}" in str(error) for code in NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _memory_advice(config: RunConfig) -> str:
-    name = {"ppo": "minibatch_size", "reward": "micro_batch_size", "dpo": "micro_batch_size"}.get(
-        config.stage, "batch_size"
-    )
-    # A micro-batch of 0 is the whole batch.
-    value = getattr(config.settings, name) or getattr(config.settings, "batch_size", 1)
+    name = "micro_batch_size" if config.stage in ("reward", "ppo", "dpo") else "batch_size"
+    # A micro-batch of 0 is the whole batch, or of PPO the whole minibatch.
+    whole = "minibatch_size" if config.stage == "ppo" else "batch_size"
+    value = getattr(config.settings, name) or getattr(config.settings, whole, 1)
     if value > 1:
         return f"Out of memory: lower settings.{name} (now {value})."
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."
 
 
-def _fail(directory: Path, reason: str, code: int) -> int:
-    RunError(reason, retryable=False).write(directory)
+def _fail(directory: Path, reason: str, code: int, *, retryable: bool = False) -> int:
+    RunError(reason, retryable).write(directory)
     print(reason, file=sys.stderr)
     return code

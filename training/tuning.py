@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,8 +12,6 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from training.contracts import Tuning
-
-Model = TypeVar("Model", bound=nn.Module)
 
 PEFT = "peft_config"
 """The attribute that peft leaves on a model that it has given adapters."""
@@ -88,20 +85,3 @@ def autocast(settings: Tuning, device: torch.device) -> torch.autocast:
         and torch.cuda.is_bf16_supported(including_emulation=False)
     )
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-@contextmanager
-def exactly(model: Model) -> Iterator[Model]:
-    """The model, or a copy of one that is not in float32, to compare two ways of reading: without dropout,
-    gradients or shortened products."""
-    weight = next(model.parameters())
-    whole = model if weight.dtype == torch.float32 else copy.deepcopy(model).float()
-    was_training, precision = whole.training, torch.get_float32_matmul_precision()
-    whole.eval()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
-            yield whole
-    finally:
-        whole.train(was_training)
-        torch.set_float32_matmul_precision(precision)

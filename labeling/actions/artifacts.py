@@ -1,6 +1,6 @@
 """Files that are addressed by their content: dataset versions, models, reports.
 
-An artifact is a folder with a manifest (training/contracts.py); its address is the manifest's SHA-256.
+An artifact is a folder with a manifest (training/contracts); its address is the manifest's SHA-256.
 It is staged on the same file system, hashed, flushed to disk, and renamed into place, so that a folder
 under its address is always whole. A row that names the address makes it visible; until then nobody looks.
 

@@ -150,6 +150,8 @@ def _distinct(prompt: Prompt, rows: list[GeneratedRow], model: ModelVersion) -> 
                 "logprob": row.logprob,
                 "samples": [],
             }
+            if row.reward is not None:
+                sampling["reward"] = row.reward
             found[digest] = Written(prompt, row.text, model, sampling)
         found[digest].sampling["samples"].append(row.sample)
     return [*found.values(), *empty]

@@ -1,7 +1,7 @@
 """Freezing answers into dataset versions, and exporting them.
 
 What a version holds is settled by one snapshot of the database; its bytes are a pure function of its
-rows: one canonical JSON line each (training/contracts.py), ordered by public id.
+rows: one canonical JSON line each (training/contracts), ordered by public id.
 """
 
 from __future__ import annotations

@@ -168,6 +168,11 @@ def claim(run_id: int) -> Claim | None:
     return Claim(run, run.attempt, owner)
 
 
+def is_active(run: Run) -> bool:
+    """Whether there is, or will be, an attempt at the run."""
+    return Run.objects.filter(pk=run.pk, state__in=Run.ACTIVE).exists()
+
+
 def put_off(run_id: int, reason: str) -> None:
     """A worker cannot begin this waiting run now, which is no failure: it waits a little, and says why."""
     Run.objects.filter(pk=run_id, state=Run.State.WAITING, not_before__lte=Clock()).update(

@@ -13,11 +13,11 @@ from training.contracts import GeneratedRow
 pytestmark = pytest.mark.django_db
 
 
-def sampled(prompt, sample, text):
-    return GeneratedRow(
-        prompt=prompt.public_id, sample=sample, text=text, temperature=1.0, top_p=0.9, seed=7, tokens=3,
-        finish="eos", logprob=-1.5,
-    )  # fmt: skip
+def sampled(prompt, sample, text, **of_another_backend):
+    return GeneratedRow(**{
+        "prompt": prompt.public_id, "sample": sample, "text": text, "temperature": 1.0, "top_p": 0.9,
+        "seed": 7, "tokens": 3, "finish": "eos", "logprob": -1.5, **of_another_backend,
+    })  # fmt: skip
 
 
 def a_run(project):
@@ -44,6 +44,17 @@ def test_equal_samples_are_one_completion_that_lists_them():
     assert origin.sampling == {
         "temperature": 1.0, "top_p": 0.9, "seed": 7, "tokens": 3, "finish": "eos", "logprob": -1.5,
         "samples": [0, 2],
+    }  # fmt: skip
+
+
+def test_what_a_server_does_not_tell_is_unknown_and_a_reward_is_kept():
+    project = build.project()
+    prompt = build.prompt(project, "1?")
+    run, model = a_run(project)
+    store_generated(run, [sampled(prompt, 0, "a", tokens=None, logprob=None, reward=0.5)], model)
+    assert CompletionOrigin.objects.get().sampling == {
+        "temperature": 1.0, "top_p": 0.9, "seed": 7, "tokens": None, "finish": "eos", "logprob": None,
+        "reward": 0.5, "samples": [0],
     }  # fmt: skip
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from torch import nn
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
-    BloomConfig,
     GPT2Config,
     GPT2LMHeadModel,
-    LlamaConfig,
-    MambaConfig,
-    MistralConfig,
-    MptConfig,
-    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -28,36 +21,11 @@ from transformers import (
 )
 
 from training.checkpoints import save_model, tiny_model
-from training.contracts import BaseModel
+from training.contracts import TRAINED_ON, BaseModel, TrainedOn, write_json
+from training.reward_model import new_reward_model
 from training.tokens import tiny_tokenizer
 
-Model = TypeVar("Model", bound=nn.Module)
-
 FAMILIES = ("llama", "gpt2", "qwen2", "t5", "bart")
-SMALL = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-WINDOW = 8
-ATTENTIONS: dict[str, PretrainedConfig] = {
-    "gpt2": GPT2Config(
-        vocab_size=50,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        n_positions=64,
-        embd_pdrop=0,
-        attn_pdrop=0,
-        resid_pdrop=0,
-    ),
-    "llama": LlamaConfig(**SMALL, intermediate_size=64, num_key_value_heads=2),
-    "sliding window": MistralConfig(
-        **SMALL, intermediate_size=64, num_key_value_heads=2, sliding_window=WINDOW
-    ),
-    "alibi": BloomConfig(vocab_size=50, hidden_size=32, n_layer=2, n_head=4),
-    "alibi by row length": MptConfig(vocab_size=50, d_model=32, n_layers=2, n_heads=4, max_seq_len=64),
-    "recurrent": MambaConfig(vocab_size=50, hidden_size=32, num_hidden_layers=2, state_size=4),
-}
-"""Ways of knowing what stands before a token and how far away."""
-SAFE = ("gpt2", "llama")
-"""Those that may share a row."""
 WORDS = 261
 """The tiny tokenizer's vocabulary."""
 
@@ -83,20 +51,21 @@ def build(family: str, seed: int = 0) -> PreTrainedModel:
     return tiny_model(base, tiny_tokenizer(), dropout=0.0).eval()
 
 
-def spread(model: Model) -> Model:
-    """Weights of size 1 / sqrt(inputs): some families start their states near 0, where any two forms of
-    reading look alike."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.copy_(torch.randn_like(parameter) * parameter.shape[-1] ** -0.5)
-    return model
-
-
 def folder(family: str, at: Path) -> Path:
     """A model folder that a run may start from."""
     save_model(build(family), tiny_tokenizer(), at)
     return at
+
+
+def judge(family: str, at: Path, trained_on: TrainedOn | None = None, seed: int = 0) -> Path:
+    """A reward model folder, its opinions random."""
+    tokenizer = tiny_tokenizer()
+    save_model(build(family, seed), tokenizer, at / "base")
+    model, _ = new_reward_model(at / "base")
+    model.save(tokenizer, at / "reward")
+    if trained_on is not None:
+        write_json(at / "reward" / TRAINED_ON, dataclasses.asdict(trained_on))
+    return at / "reward"
 
 
 def plain_tokenizer(**special: str) -> PreTrainedTokenizerFast:

@@ -1,27 +1,35 @@
-"""Packed examples teach what they teach apart."""
+"""Several examples in one row cost what they cost apart, and teach the same."""
 
 from __future__ import annotations
-
-import copy
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from torch.nn.attention.flex_attention import create_mask
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from tests.training import models
-from tests.training.models import ATTENTIONS as CONFIGS
-from tests.training.models import SAFE, WINDOW
+from tests.training.models import build
+from tests.training.test_prefix import CONFIGS, SAFE
 from training import packing
 from training.data import Example
-from training.families import response_logits
-from training.sampling import log_probs_of
-from training.tokens import collate
+from training.packing import Packing
+from training.prefix import visible
+
+LIMIT = 64
+# ALiBi that counts columns is right as well: between two tokens of an example it counts the same.
+RIGHT = (*SAFE, "alibi by row length")
 
 
-def model_of(config: PretrainedConfig) -> PreTrainedModel:
+def model_of(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
-    return models.spread(AutoModelForCausalLM.from_config(copy.deepcopy(config)).eval())
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(CONFIGS[name])
+    # Some families start near 0, where any two forms look alike.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.copy_(torch.randn_like(parameter) * parameter.shape[-1] ** -0.5)
+    model.train(False)
+    return model
 
 
 def example(prompt: int, response: int, seed: int) -> Example:
@@ -30,81 +38,71 @@ def example(prompt: int, response: int, seed: int) -> Example:
     return Example(ids[:prompt], ids[prompt:])
 
 
-# Two of like length, which attend at once; one of a single prompt token, one of a single response token.
-EXAMPLES = [example(12, 4, 1), example(1, 6, 2), example(9, 7, 3), example(5, 1, 4), example(3, 2, 5)]
+EXAMPLES = [
+    example(*sizes, seed) for seed, sizes in enumerate([(12, 6), (3, 2), (1, 1), (7, 3), (2, 9), (5, 1)])
+]
 
 
-def gradient(model: PreTrainedModel) -> Tensor:
-    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
-
-
-def test_rows_are_filled_by_the_first_that_has_room_the_longest_first() -> None:
-    examples = [example(length - 1, 1, length) for length in (4, 8, 1, 4, 2, 1)]
-    rows = [[len(one.prompt) + 1 for one in row] for row in packing.pack(examples, 10)]
-    assert rows == [[8, 2], [4, 4, 1, 1]]
-
-
-def test_an_example_longer_than_a_row_has_one_of_its_own() -> None:
-    rows = packing.pack([example(3, 2, 0), example(20, 5, 1), example(4, 1, 2)], 10)
-    assert [len(row) for row in rows] == [1, 2]
-
-
-def test_a_row_is_its_examples_end_to_end_with_positions_that_restart() -> None:
-    row = packing.lay_out([Example([5], [6]), Example([7, 8], [9, 10])])
-    assert row.ids.tolist() == [[7, 8, 9, 10, 5, 6]]
-    assert row.positions.tolist() == [[0, 1, 2, 3, 0, 1]]
-    assert row.before.tolist() == [1, 2, 4]
-    assert row.targets.tolist() == [9, 10, 6]
-    assert row.lengths == [4, 2]
-
-
-@pytest.mark.parametrize("checkpointing", [False, True], ids=["", "checkpointed"])
-@pytest.mark.parametrize("name", SAFE)
-def test_loss_and_gradient_are_those_of_examples_apart(name: str, checkpointing: bool) -> None:
-    model = model_of(CONFIGS[name])
-    batch = collate([one.prompt for one in EXAMPLES], [one.response for one in EXAMPLES], pad=0)
-    apart = -(log_probs_of(response_logits(model, batch), batch.responses) * batch.response_mask).sum()
-    apart.backward()
-    expected = gradient(model)
+def loss_and_gradient(model: PreTrainedModel, log_probs: Tensor) -> tuple[float, Tensor]:
     model.zero_grad()
-
-    assert packing.try_packing(model, EXAMPLES, pad=0).used
-    if checkpointing:
-        model.train().activation_checkpointing_enable({"use_reentrant": False})
-    total = 0.0
-    for row in packing.pack(EXAMPLES, 40):
-        nats = -packing.packed_log_probs(model, packing.lay_out(row)).sum()
-        nats.backward()
-        total += nats.item()
-    assert total / 20 == pytest.approx(apart.item() / 20, abs=1e-5)
-    assert (gradient(model) - expected).norm() / expected.norm() < 1e-5
+    loss = -log_probs.mean()
+    loss.backward()
+    return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in SAFE])
-def test_what_packing_would_make_wrong_is_found_and_left_as_it_was(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = model_of(CONFIGS[name])
-    own = model.config._attn_implementation
-    packed = packing.try_packing(model, EXAMPLES, pad=0)
-    assert not packed.used
-    assert packed.difference is None or packed.difference > 1e-2
+@pytest.mark.parametrize("capacity", [0, LIMIT], ids=["as wide as the longest", "filled to the limit"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_loss_and_gradient_are_those_of_examples_read_apart(name: str, capacity: int) -> None:
+    model = model_of(name)
+    read = Packing(model, EXAMPLES, 0, LIMIT)
+    assert read.sharing.used == (name in RIGHT), read.sharing
+    read.capacity = capacity
+    loss, gradient = loss_and_gradient(model, read.log_probs(model, EXAMPLES))
+    expected, apart = loss_and_gradient(model, packing.unpacked_log_probs(model, EXAMPLES, 0))
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert (gradient - apart).norm() / apart.norm() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["sliding window", "alibi", "recurrent"])
+def test_what_the_probe_turns_away_is_said(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    read = Packing(model_of(name), EXAMPLES, 0, LIMIT)
+    assert read.sharing.difference is None or read.sharing.difference > 1e-3
     assert "Packing is off: " in capsys.readouterr().err
-    assert model.config._attn_implementation == own
 
 
-def test_a_sliding_window_that_nothing_reaches_may_be_packed() -> None:
-    model = model_of(CONFIGS["sliding window"])
-    assert packing.try_packing(model, [example(4, 3, 1), example(2, WINDOW - 3, 2)], pad=0).used
+def test_a_batch_of_one_example_a_row_is_read_without_a_mask() -> None:
+    model = model_of("llama")
+    some = [example(6, 3, 1), example(4, 4, 2)]
+    rows = packing.lay_out(some, [[0], [1]], 0)
+    assert not rows.shared
+    packed = packing.packed_log_probs(model, rows)
+    assert packed.tolist() == pytest.approx(packing.unpacked_log_probs(model, some, 0).tolist(), abs=1e-5)
 
 
-def test_a_model_that_attends_apart_reads_padded_batches_as_before() -> None:
-    model = model_of(CONFIGS["llama"])
-    batch = collate([one.prompt for one in EXAMPLES], [one.response for one in EXAMPLES], pad=0)
-    before = response_logits(model, batch)
-    assert packing.try_packing(model, EXAMPLES, pad=0).used
-    assert response_logits(model, batch).equal(before)
+def test_an_encoder_decoder_and_packing_off_read_examples_apart() -> None:
+    assert "encoder-decoder" in Packing(build("t5"), EXAMPLES, 0, LIMIT).sharing.why
+    assert Packing(model_of("llama"), EXAMPLES, 0, 0).sharing.why == "turned off"
 
 
-def test_an_encoder_decoder_is_not_packed() -> None:
-    assert not packing.try_packing(models.build("t5"), EXAMPLES, pad=0).used
+def test_rows_are_filled_with_the_longest_first() -> None:
+    # 7 leaves 3, which 3 fills; 5 leaves 5, of which 4 leaves 1; 2 fits nowhere but alone.
+    assert packing.first_fit_decreasing([4, 7, 2, 5, 3], 10) == [[1, 4], [3, 0], [2]]
+    # What is longer than a row has one of its own.
+    assert packing.first_fit_decreasing([3, 12, 3], 10) == [[1], [0, 2]]
+
+
+def test_a_row_restarts_positions_and_tells_its_examples_apart() -> None:
+    rows = packing.lay_out([Example([5, 6], [7]), Example([8], [9, 2]), Example([3], [4])], [[1, 0], [2]], 0)
+    assert rows.ids.tolist() == [[8, 9, 2, 5, 6, 7], [3, 4, 0, 0, 0, 0]]
+    assert rows.positions.tolist() == [[0, 1, 2, 0, 1, 2], [0, 1, 0, 0, 0, 0]]
+    assert rows.segments.tolist() == [[1, 1, 1, 2, 2, 2], [1, 1, -1, -1, -1, -1]]
+    assert rows.targets.tolist() == [7, 9, 2, 4]
+    assert rows.before.tolist() == [[0, 4], [0, 0], [0, 1], [1, 0]]
+
+
+def test_the_mask_function_of_flex_attention_keeps_examples_apart() -> None:
+    segments = packing.lay_out(EXAMPLES, [[0, 4, 5], [3, 1, 2]], 0).segments
+    batch, width = segments.shape
+    made = create_mask(visible(segments), batch, 1, width, width, device="cpu")[:, 0]
+    same = segments.unsqueeze(1) == segments.unsqueeze(2)
+    assert made.equal(same & torch.ones(width, width, dtype=torch.bool).tril())

@@ -154,7 +154,7 @@ def test_evaluate_reports_kl_length_and_reward(policy: Path, reward: Path, tmp_p
     report = finished("evaluate", folder).metrics
     assert report["kl"] == pytest.approx(0, abs=1e-3)
     assert set(report["temperatures"]) == {"1.0", "0.0"}
-    assert {"mean_tokens", "reward", "reward_error"} == set(report["temperatures"]["1.0"])
+    assert {"mean_tokens", "reward", "reward_error"} < set(report["temperatures"]["1.0"])
     rows = list(read_rows(folder / "outputs/completions.jsonl", GeneratedRow))
     assert len(rows) == 16
 
@@ -202,7 +202,7 @@ def test_a_stage_is_a_child_process_whose_exit_code_tells(policy: Path, tmp_path
 def test_a_missing_input_is_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "bad", "generate", {}, {"prompts.jsonl": runs.prompts(1)})
     assert start("generate", folder) == EXIT_BAD_INPUT
-    assert RunError.read(folder).reason == "inputs/policy: missing"
+    assert RunError.read(folder).reason.startswith("inputs/policy: missing")
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_advice(tmp_path: Path) -> None:

@@ -23,9 +23,13 @@ CHECKPOINTS = "checkpoints"
 CHECKPOINT_KEY = "RANKLOOP_CHECKPOINT_KEY"
 """The environment variable with the key that signs checkpoints; without it a run keeps none."""
 
+SERVER_KEY = "RANKLOOP_SERVER_KEY"
+"""The environment variable with the key of a generate run's server; in no file, log or error."""
+
 EXIT_BAD_INPUT = 3
 """The stage's inputs or settings are wrong: trying again cannot help."""
 EXIT_OUT_OF_MEMORY = 4
+EXIT_DISK_FULL = 5
 
 STAGE_INPUTS: dict[Stage, tuple[tuple[str, bool], ...]] = {
     # (name below inputs/, required). Datasets are JSONL files, the rest are model folders.
