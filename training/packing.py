@@ -4,10 +4,11 @@ Positions restart at each example, and a block mask keeps it from seeing the oth
 examples that it is: only their layout in rows changes, never the loss. The logits of prompts, which nobody
 asks for, are not computed.
 
-On a CPU, attention computes also what a dense mask hides, so there rows are no wider than the batch's longest
-example: what was padding holds an example instead. On CUDA FlexAttention skips what is hidden, and rows are
-filled to the limit. A row's padding stands on its right, where a causal model does not look, so a batch whose
-rows hold an example each needs no mask at all.
+On CUDA FlexAttention skips what a block mask hides, and rows are filled to the limit. On a CPU, attention
+computes also what a mask hides, so there it is given the lengths instead: a batch is one row without padding,
+and examples of equal length attend together, no query to a key of another example. A model that attends in a
+way of its own gets a dense mask, and rows no wider than the batch's longest example. Their padding stands on
+the right, where a causal model does not look, so a batch whose rows hold an example each needs no mask.
 
 What a block mask is silently wrong for (prefix.py lists it) is read unpacked: each run compares both forms on
 its own examples first.
@@ -18,10 +19,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from training.data import Example
 from training.families import response_logits
@@ -29,6 +34,8 @@ from training.prefix import Sharing, block_mask, exactly, probed
 from training.sampling import log_probs_of
 from training.tokens import collate
 
+APART = "apart"
+"""`attend_apart` among transformers' implementations of attention."""
 PROBED = 4
 """Examples in the row that a run tries first."""
 
@@ -40,6 +47,7 @@ class Rows:
     ids, positions, segments [B, T]; a segment is k in the row's k-th example, from 1, and -1 in padding
     before  [N, 2]  row and column of the token before each response token, examples end to end
     targets [N]     the response tokens
+    lengths         of each row's examples
     """
 
     ids: Tensor
@@ -47,6 +55,7 @@ class Rows:
     segments: Tensor
     before: Tensor
     targets: Tensor
+    lengths: list[list[int]]
 
     @property
     def shared(self) -> bool:
@@ -70,11 +79,14 @@ class Packing:
             self.sharing = Sharing(False, None, "an encoder-decoder reads each example alone")
         else:
             some = _probed_first(examples)
-            self.sharing = probed(model, lambda: probe(model, some, pad), "several examples in one row")
+            form = "several examples in one row"
+            self.sharing = probed(model, lambda: probe(model, some, pad), form, otherwise=[APART])
             if not self.sharing.used:
                 print(f"Packing is off: {self.sharing.why}", file=sys.stderr)
             elif model.config._attn_implementation == "flex_attention":
                 self.capacity = limit
+            elif model.config._attn_implementation == APART:
+                self.capacity = sys.maxsize
 
     def log_probs(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
         """[N] nats of every response token of the examples, end to end."""
@@ -94,12 +106,49 @@ def unpacked_log_probs(model: PreTrainedModel, examples: Sequence[Example], pad:
 
 def packed_log_probs(model: PreTrainedModel, rows: Rows) -> Tensor:
     """[N] as of `Packing.log_probs`."""
-    layout = {}
-    if rows.shared:
+    layout: dict[str, Any] = {}
+    if rows.shared and model.config._attn_implementation == APART:
+        # A mask of this shape is taken as it is: none is made, and none is looked at.
+        nothing = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=model.device)
+        layout = {"attention_mask": nothing, "position_ids": rows.positions, "lengths": rows.lengths[0]}
+    elif rows.shared:
         layout = {"attention_mask": block_mask(model, rows.segments), "position_ids": rows.positions}
     states = model.base_model(input_ids=rows.ids, use_cache=False, **layout).last_hidden_state
     logits = model.get_output_embeddings()(states[rows.before[:, 0], rows.before[:, 1]])
     return log_probs_of(logits.float(), rows.targets)
+
+
+def attend_apart(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    lengths: Sequence[int] | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention within each of the examples of the only row, whose lengths are given.
+
+    query, key, value [1, heads, T, size] to [1, T, heads, size]. Without lengths it is torch's as usual.
+    """
+    if lengths is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    parts, start = [], 0
+    for length, group in groupby(lengths):
+        count = sum(1 for _ in group)
+        end = start + count * length
+        some, seen, known = (
+            states[0, :, start:end].unflatten(1, (count, length)).transpose(0, 1)
+            for states in (query, key, value)
+        )
+        read, _ = sdpa_attention_forward(module, some, seen, known, None, **options)
+        parts.append(read.reshape(1, count * length, *read.shape[2:]))
+        start = end
+    return torch.cat(parts, dim=1), None
+
+
+AttentionInterface.register(APART, attend_apart)
+AttentionMaskInterface.register(APART, sdpa_mask)
 
 
 def first_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -141,7 +190,14 @@ def lay_out(
             before[index] = torch.stack([torch.full_like(columns, number), columns], dim=1)
             start = end
     targets = torch.tensor([token for example in examples for token in example.response])
-    return Rows(*(part.to(device) for part in (ids, positions, segments, torch.cat(before), targets)))
+    return Rows(
+        ids.to(device),
+        positions.to(device),
+        segments.to(device),
+        torch.cat(before).to(device),
+        targets.to(device),
+        [[len(texts[index]) for index in row] for row in layout],
+    )
 
 
 def probe(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> float:

@@ -201,11 +201,16 @@ def try_sharing(model: RewardModel, items: Sequence[Item], pad: int, max_row_tok
     return sharing
 
 
-def probed(backbone: PreTrainedModel, difference_of: Callable[[], float], form: str) -> Sharing:
-    """Whether a form with a block mask scores as if apart, by an attention that then stays in place."""
+def probed(
+    backbone: PreTrainedModel, difference_of: Callable[[], float], form: str, otherwise: Sequence[str] = ()
+) -> Sharing:
+    """Whether a form with a block mask scores as if apart, by an attention that then stays in place.
+
+    `otherwise` are attentions to try first where there is no FlexAttention.
+    """
     own = backbone.config._attn_implementation
     # FlexAttention skips what a block mask hides; where it cannot be had, a dense mask does the same.
-    faster = ["flex_attention"] if backbone.device.type == "cuda" else []
+    faster = ["flex_attention"] if backbone.device.type == "cuda" else otherwise
     difference, why = None, ""
     for implementation in [*faster, own]:
         try:

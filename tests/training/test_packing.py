@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ RIGHT = (*SAFE, "alibi by row length")
 
 def model_of(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(CONFIGS[name])
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(copy.deepcopy(CONFIGS[name]))
     # Some families start near 0, where any two forms look alike.
     with torch.no_grad():
         for parameter in model.parameters():
@@ -50,13 +52,17 @@ def loss_and_gradient(model: PreTrainedModel, log_probs: Tensor) -> tuple[float,
     return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-@pytest.mark.parametrize("capacity", [0, LIMIT], ids=["as wide as the longest", "filled to the limit"])
+@pytest.mark.parametrize("capacity", [0, LIMIT, None], ids=["dense, narrow", "dense, filled", "apart"])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_loss_and_gradient_are_those_of_examples_read_apart(name: str, capacity: int) -> None:
+def test_loss_and_gradient_are_those_of_examples_read_apart(name: str, capacity: int | None) -> None:
     model = model_of(name)
+    own = model.config._attn_implementation
     read = Packing(model, EXAMPLES, 0, LIMIT)
     assert read.sharing.used == (name in RIGHT), read.sharing
-    read.capacity = capacity
+    assert (model.config._attn_implementation == packing.APART) == (name in SAFE)
+    if capacity is not None:
+        model.set_attn_implementation(own)
+        read.capacity = capacity
     loss, gradient = loss_and_gradient(model, read.log_probs(model, EXAMPLES))
     expected, apart = loss_and_gradient(model, packing.unpacked_log_probs(model, EXAMPLES, 0))
     assert loss == pytest.approx(expected, abs=1e-5)
@@ -68,6 +74,23 @@ def test_what_the_probe_turns_away_is_said(name: str, capsys: pytest.CaptureFixt
     read = Packing(model_of(name), EXAMPLES, 0, LIMIT)
     assert read.sharing.difference is None or read.sharing.difference > 1e-3
     assert "Packing is off: " in capsys.readouterr().err
+
+
+def test_examples_of_equal_length_attend_at_once_and_only_to_themselves() -> None:
+    model = model_of("llama")
+    some = [example(6, 3, 1), example(4, 5, 2), example(2, 1, 3)]
+    read = Packing(model, some, 0, LIMIT)
+    assert read.sharing.used
+    packed = read.log_probs(model, some)
+    alone = torch.cat([packing.unpacked_log_probs(model, [one], 0) for one in some])
+    assert packed.tolist() == pytest.approx(alone.tolist(), abs=1e-5)
+
+
+def test_a_model_that_attends_apart_reads_padded_batches_as_before() -> None:
+    model = model_of("gpt2")
+    before = packing.unpacked_log_probs(model, EXAMPLES, 0)
+    assert Packing(model, EXAMPLES, 0, LIMIT).sharing.used
+    assert packing.unpacked_log_probs(model, EXAMPLES, 0).equal(before)
 
 
 def test_a_batch_of_one_example_a_row_is_read_without_a_mask() -> None:
