@@ -77,7 +77,7 @@ VERSIONS = {
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """
         SELECT version.id FROM labeling_datasetversion version
         LEFT JOIN labeling_datasetrow row ON row.version_id = version.id
-        WHERE version.state = 'complete' GROUP BY version.id
+        WHERE version.state = 'complete' AND version.kind NOT IN ('pretraining', 'tasks') GROUP BY version.id
         HAVING count(row.id) = 0 OR min(row.ordinal) <> 0 OR max(row.ordinal) <> count(*) - 1
             OR count(*) <> (counts ->> CASE kind WHEN 'comparisons' THEN 'rankings' ELSE 'rows' END)::int""",
     "a version's rows are of its kind and its project": """

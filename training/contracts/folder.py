@@ -23,6 +23,9 @@ CHECKPOINTS = "checkpoints"
 CHECKPOINT_KEY = "RANKLOOP_CHECKPOINT_KEY"
 """The environment variable with the key that signs checkpoints; without it a run keeps none."""
 
+SERVER_KEY = "RANKLOOP_SERVER_KEY"
+"""The environment variable with the key of a generate run's server; in no file, log or error."""
+
 EXIT_BAD_INPUT = 3
 """The stage's inputs or settings are wrong: trying again cannot help."""
 EXIT_OUT_OF_MEMORY = 4

@@ -90,12 +90,17 @@ class GeneratedRow:
     temperature: float
     top_p: float
     seed: int
-    tokens: int
-    finish: Literal["eos", "length"]
-    logprob: float
-    """Sum over the response's tokens under the sampled policy, nats."""
+    """The run's; of a server the one that it was sent."""
+    tokens: int | None
+    """None where a server did not say."""
+    finish: Literal["eos", "length", "other"]
+    """"other": a server ended it for a reason of its own, a content filter say."""
+    logprob: float | None
+    """Sum over the response's tokens under the sampled policy, nats; None of a server."""
     reward: float | None = None
-    """Its centred and scaled score, where evaluate was given a reward model."""
+    """Its centred and scaled score, where the run was given a reward model."""
+    evaluation_reward: float | None = None
+    """The same by the other reward model that evaluate was given."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +120,8 @@ class TaskRow:
     messages: tuple[Message, ...]
     metric: Literal["exact", "contains", "choice", "avoids"]
     """Of a greedy response, but for case and outer space: it is one of the references; it contains one; it
-    contains none (words that are not wanted). "choice": the first reference is likelier, per token, than any
-    other."""
+    contains none (words that are not wanted; "art" is not in "start"). "choice": the first reference is
+    likelier, per token, than any other."""
     references: tuple[str, ...]
 
 

@@ -82,6 +82,9 @@ class RewardSettings(Tuning):
     """Items, not pairs."""
     micro_batch_size: int = 0
     """Items in one forward; the gradients of a batch are added up. 0: the whole batch at once."""
+    learns_from: Literal["train", "valid"] = "train"
+    """The split. "valid" is for an evaluation reward model, which shares neither prompts nor labelers with
+    the other: it learns from those who are held out, or from all where nobody is."""
     learning_rate: float = 9e-6
     warmup_steps: int = 0
     weight_decay: float = 0.0
@@ -183,9 +186,10 @@ class Server:
     name: str = ""
     """Empty: the policy writes in this process."""
     url: str = ""
+    """The base address as OpenAI's clients take it, `https://host/v1`; /chat/completions is added."""
     model: str = ""
     timeout_seconds: float = 120.0
-    """For one answer."""
+    """For one answer, from the first byte sent to the last one read."""
     parallel: int = 8
     """Requests under way at once."""
     price_in: float = 0.0
@@ -205,7 +209,8 @@ class GenerateSettings:
     batch_size: int = 64
     """Sequences sampled at once."""
     best_of: int = 1
-    """Samples for each completion, of which a reward model's favourite is kept."""
+    """Samples for each completion, of which a reward model's favourite is kept. Moves the policy by at most
+    log n - (n - 1)/n nats (Beirami et al. 2024, arXiv 2401.01879)."""
     server: Server = field(default_factory=Server)
 
 
