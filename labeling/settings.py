@@ -126,9 +126,9 @@ BASE_MODELS = {
 }
 
 # Servers with an OpenAI-compatible API that leads may let write completions, and so send prompts to:
-# [{"id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "organisation/model"}], the key
-# in RANKLOOP_SERVER_KEY_LAB (without one http:// will do). `price_in` and `price_out` are of a million tokens in
-# `currency`; `parallel` requests are under way at once (8), each for `timeout_seconds` at most (120).
+# [{"id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "organisation/model"}], the
+# key in RANKLOOP_SERVER_KEY_LAB (without one http:// will do). `price_in` and `price_out` are of a million
+# tokens in `currency`; `parallel` requests are under way at once (8), each for `timeout_seconds` at most (120).
 SERVERS = environment.servers("RANKLOOP_SERVERS")
 
 # --- disk ------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def store_generated(run: Run, rows: Iterable[GeneratedRow], model: ModelVersion)
 
 
 def _how(settings: dict[str, Any]) -> dict[str, Any]:
-    """What holds of every text of a run: of how many samples it is the favourite, and which server sent it."""
+    """What holds of every text of a run: of how many samples it is the favourite, which server sent it."""
     best_of, server = settings.get("best_of", 1), settings.get("server", {}).get("name")
     return {**({"best_of": best_of} if best_of > 1 else {}), **({"server": server} if server else {})}
 

@@ -1,4 +1,4 @@
-"""A lead fills the ranking queue between rounds: by the project's policy, or by a server of the operator's."""
+"""A lead fills the ranking queue between rounds: by the project's policy, or a server of the operator's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_completions(
 ) -> Run:
     """A generate run whose completions become items to rank once it is done; the door tells the workers.
 
-    It writes for the `prompts` of these public ids, or for `count` of those that have fewest items. A `server`
+    It writes for the `prompts` of these public ids, or for `count` of those with fewest items. A `server`
     writes where one is named, else the project's policy. Of the policy's samples `best_of` are drawn for each
     completion, and the one that the project's reward model likes best is kept.
 
