@@ -128,7 +128,7 @@ BASE_MODELS = {
 # Servers with an OpenAI-compatible API that leads may let write completions, and so send prompts to:
 # [{"id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "organisation/model"}], the
 # key in RANKLOOP_SERVER_KEY_LAB (without one http:// will do). `price_in` and `price_out` are of a million
-# tokens in `currency`; `parallel` requests are under way at once (8), each for `timeout_seconds` at most (120).
+# tokens in `currency`; `parallel` requests are under way at once (8), `timeout_seconds` (120) each at most.
 SERVERS = environment.servers("RANKLOOP_SERVERS")
 
 # --- disk ------------------------------------------------------------------------------------------

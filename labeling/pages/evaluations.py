@@ -1,4 +1,4 @@
-"""The report of an evaluate run as a lead reads it: who wins by which judge, what it costs elsewhere, samples.
+"""The report of an evaluate run as a lead reads it: who wins by which judge, tasks, samples.
 
 The keys are those of report.json, which training/README.md describes; any of them may be missing.
 """
@@ -145,9 +145,7 @@ def _notes(judges: Mapping[str, Any]) -> list[str]:
     if prompts is None or labelers is None:
         return [_("It is not known what the two reward models have in common.")]
     return [
-        _(
-            "The two reward models share %(prompts)s prompts and %(labelers)s labelers, so the gap may be larger."
-        )
+        _("The two reward models share %(prompts)s prompts and %(labelers)s labelers: the gap may be larger.")
         % {"prompts": prompts, "labelers": labelers}
     ]
 

@@ -78,7 +78,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
 
 @require_POST
 def write(request: HttpRequest, project: str) -> HttpResponse:
-    """Ask for completions: by `server` or else the policy, for `count` prompts, each the best of `best_of`."""
+    """Ask for completions: by `server` or else the policy, for `count` prompts, the best of `best_of`."""
     here = entered(request)
     actor, found = here.person, here.membership.project
 

@@ -1,4 +1,4 @@
-"""A lead has completions written between rounds: by a server of the operator's, or the best of the policy's."""
+"""A lead has completions written between rounds: by a server of the operator's, or by the policy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.learn import GOOD, publish, walk
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LAB = {
-    "id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "org/large", "price_out": 2.0,
-    "secret": "sk-secret",
+    "id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "org/large",
+    "price_out": 2.0, "secret": "sk-secret",
 }  # fmt: skip
 
 
