@@ -27,7 +27,7 @@ REPORT = {
     "prompts": 200, "kl": 3.1, "kl_error": 0.2,
     "temperatures": {
         "1.0": {
-            **FIGURES, "by_use_case": {"chat": {"win_rate": WINS}, "rewrite": {"win_rate": WINS}}, "by_language": {},
+            **FIGURES, "by_use_case": {"chat": {"win_rate": WINS}, "rewrite": {"win_rate": WINS}},
         },
         "0.0": {"prompts": 200, "mean_tokens": 10.0, "cut_off": 0.0},
     },
