@@ -70,9 +70,9 @@ def test_dpo_learns_from_the_rankings_behind_the_same_gate(project):
 def test_a_policy_is_measured_on_prompts_that_it_has_not_seen_against_its_sft_model(project):
     round = second_round(project)
     assert reads(round, "evaluate") == {
-        "prompts.jsonl": "prompts 4", "policy": "policy-1", "reference": "sft-1", "reward": "reward-1",
+        "prompts.jsonl": "prompts 3", "policy": "policy-1", "reference": "sft-1", "reward": "reward-1",
     }  # fmt: skip
-    held_out = DatasetVersion.objects.get(kind="prompts", number=4)
+    held_out = DatasetVersion.objects.get(kind="prompts", number=3)
     assert held_out.counts["splits"] == {"valid": 3}
 
 

@@ -70,10 +70,12 @@ def test_best_of_n_is_chosen_by_the_projects_reward_model(project):
     with pytest.raises(NotNow, match="no policy yet"):
         writing.write_completions(project, count=2)
     walk()
+    project.refresh_from_db()
     with pytest.raises(NotNow, match="no reward model yet"):
         writing.write_completions(project, count=2, best_of=4)
     learn.rank(build.member(project, "ann"), 4)
     walk(GOOD)
+    project.refresh_from_db()
     asked = project.prompts.filter(split="train").order_by("pk")[1]
     run = writing.write_completions(project, prompts=[asked.public_id], best_of=4)
     given = {each.name: str(each.model or each.dataset.counts["rows"]) for each in run.inputs.all()}
