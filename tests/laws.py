@@ -124,7 +124,7 @@ LINEAGE = {
             IS DISTINCT FROM ('completed', model.artifact, model.project_id, model.kind)""",
     "a completed run that trains has a model": """
         SELECT run.id FROM labeling_run run LEFT JOIN labeling_modelversion model ON model.run_id = run.id
-        WHERE run.state = 'completed' AND run.stage IN ('sft', 'reward', 'ppo', 'dpo') AND model.id IS NULL""",
+        WHERE run.state = 'completed' AND run.stage NOT IN ('generate', 'evaluate') AND model.id IS NULL""",
     "a run reads complete versions and published models of its project, and at least one thing": """
         SELECT run.id FROM labeling_run run LEFT JOIN labeling_runinput given ON given.run_id = run.id
         LEFT JOIN labeling_datasetversion version ON version.id = given.dataset_id

@@ -94,7 +94,7 @@ def _figures(values: Mapping[str, Any]) -> list[Figure]:
         gap = rates["gap"]
         what = _("what the policy has learned of its own reward model alone")
         note = f"{_points(gap['low'])} – {_points(gap['high'])} · {what}"
-        found.append(Figure(_("Gap"), _points(gap["value"]), note, "warn" if gap["low"] > 0 else ""))
+        found.append(Figure(_("Gap, points"), _points(gap["value"]), note, "warn" if gap["low"] > 0 else ""))
     reference = values.get("reference", {})
     for name in JUDGES:
         if name in values:

@@ -69,7 +69,7 @@ def test_both_judges_the_gap_tasks_and_samples_are_shown(client, project, tmp_pa
     assert [(figure.name, figure.value) for figure in report.temperatures[0].figures] == [
         ("Wins by the reward model", "71.0 %"),
         ("Wins by the evaluation reward model", "58.0 %"),
-        ("Gap", "+13.0"),
+        ("Gap, points", "+13.0"),
         ("Score by the reward model", "0.8"),
         ("Score by the evaluation reward model", "0.3"),
         ("Distance from the reference, nats", "3.1"),
