@@ -35,6 +35,7 @@ from django import db
 from django.conf import settings
 
 from labeling.actions import artifacts, datasets, disk, runs
+from labeling.models import Run
 from labeling.supervisor.processes import die_with, kill_group
 from training import contracts
 from training.contracts import ContractError, RunConfig, RunError, RunResult
@@ -200,7 +201,7 @@ class _Execution:
             self.child = subprocess.Popen(  # noqa: S603 - our own module on a folder of our making
                 [sys.executable, "-m", f"training.{self.claim.run.stage}", str(self.folder)],
                 cwd=settings.ROOT,
-                env=_environment(),
+                env={**_environment(), **_server_key(self.claim.run)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -386,6 +387,20 @@ def _take_over(home: Path, folder: Path) -> None:
                 ignore=shutil.ignore_patterns("*.tmp"),
             )
             return
+
+
+def _server_key(run: Run) -> dict[str, str]:
+    """The key of the server that a generate run asks; it goes to where the operator says now, or nowhere."""
+    given = run.settings.get("server", {})
+    if run.stage != "generate" or not given.get("name"):
+        return {}
+    spec = settings.SERVERS.get(given["name"], {})
+    if (given["url"], given["model"]) != (spec.get("url"), spec.get("model")):
+        raise _failure(
+            f"The operator no longer offers the server {given['name']} as it was when this run was made.",
+            retryable=False,
+        )
+    return {contracts.SERVER_KEY: spec["secret"]} if spec["secret"] else {}
 
 
 def _keep_only_logs(home: Path, *, but: Path | None = None) -> None:

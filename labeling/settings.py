@@ -4,8 +4,8 @@ Variables: DATABASE_URL, REDIS_URL, RANKLOOP_STATE, RANKLOOP_SECRET_KEY, RANKLOO
 RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS, RANKLOOP_ARTIFACTS,
 RANKLOOP_KEEP_RUN_FOLDERS_DAYS, RANKLOOP_DISK_WARN_PERCENT, RANKLOOP_DISK_WARN_MB, RANKLOOP_DISK_FLOOR_MB,
 DATABASE_PASSWORD, REDIS_PASSWORD. Signing in: RANKLOOP_PROXIES, RANKLOOP_REQUIRE_MFA, RANKLOOP_OIDC,
-RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. Webhooks: RANKLOOP_WEBHOOKS. NAME_FILE names a file that holds the
-value of NAME, RANKLOOP_SECRETS a folder of such files (environment.py).
+RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. Webhooks: RANKLOOP_WEBHOOKS. Servers that write: RANKLOOP_SERVERS.
+NAME_FILE names a file that holds the value of NAME, RANKLOOP_SECRETS a folder of such files (environment.py).
 """
 
 from __future__ import annotations
@@ -126,6 +126,12 @@ BASE_MODELS = {
     "tiny-t5": {"kind": "tiny", "family": "t5", "hidden_size": 64, "layers": 3, "heads": 4},
     **json.loads(environment.text("RANKLOOP_MODELS") or "{}"),
 }
+
+# Servers with an OpenAI-compatible API that leads may let write completions, and so send prompts to:
+# [{"id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "organisation/model"}], the
+# key in RANKLOOP_SERVER_KEY_LAB (without one http:// will do). `price_in` and `price_out` are of a million
+# tokens in `currency`; `parallel` requests are under way at once (8), `timeout_seconds` (120) each at most.
+SERVERS = environment.servers("RANKLOOP_SERVERS")
 
 # --- disk ------------------------------------------------------------------------------------------
 

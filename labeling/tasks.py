@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 from labeling import courier, launcher
 from labeling.actions import artifacts, audit, datasets, deliveries, loop, queue, retention, runs
 from labeling.actions.errors import NotNow
-from labeling.models import Project, User
+from labeling.models import Project, Run, User
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,12 @@ def hint_deliveries() -> None:
 def hint(run_id: int) -> None:
     """Tell the train workers that a run waits. A hint that nobody takes up is sent again by a tick."""
     execute_run.apply_async(kwargs={"run_id": run_id}, expires=2 * runs.HINT_SECONDS)
+
+
+def tell_workers(run: Run) -> None:
+    """Somebody has asked for this run. Without a worker's ear the next tick announces it."""
+    with suppress(OperationalError):
+        hint(run.pk)
 
 
 def _guarded(part: Callable[[], Any]) -> None:

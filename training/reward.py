@@ -39,11 +39,15 @@ def train_reward(run: Run) -> dict[str, Any]:
     strangers = list(settings.held_out_labelers) or data.held_out_labelers(
         dataset.items, settings.held_out_labeler_share, run.config.seed
     )
-    of_train = [item for item in dataset.items if item.split == "train"]
-    held_out = [item for item in dataset.items if item.split != "train"]
+    if settings.learns_from == "valid" and strangers:
+        strangers = sorted(everyone - set(strangers))
+    of_train = [item for item in dataset.items if item.split == settings.learns_from]
+    held_out = [item for item in dataset.items if item.split != settings.learns_from]
     train = data.ranked_by(of_train, everyone - set(strangers))
     if not train:
-        raise ContractError("dataset.jsonl: no ranked item of the train split")
+        raise ContractError(
+            f"dataset.jsonl: no ranked item of the {settings.learns_from} split by who teaches the model"
+        )
 
     # 2. Train each member, and centre it on demonstrations, or on the completions where there are none.
     centred_on, examples = examples_to_centre_on(run, tokenizer, train)
