@@ -16,9 +16,9 @@ from training.checkpoints import load_tokenizer
 from training.contracts import TRAINED_ON, ContractError, RewardSettings, TrainedOn, write_json
 from training.data import Example, Item
 from training.optimizer import adam, cosine_to_tenth
-from training.prefix import Sharing, row_tokens, score_items, try_sharing
+from training.prefix import Sharing, pays, row_tokens, score_items, try_sharing
 from training.reward_losses import kwise_loss, kwise_pairs, tie_rate
-from training.reward_model import Ensemble, Scorer, new_reward_model
+from training.reward_model import Ensemble, RewardModel, Scorer, new_reward_model
 from training.reward_report import reward_report
 from training.stage import Run, main
 from training.tokens import collate
@@ -49,8 +49,10 @@ def train_reward(run: Run) -> dict[str, Any]:
     for number in range(settings.members):
         member = Member(run, number, train, dataset.items)
         member.learn()
-        member.model.centre(score_all(member.model, tokenizer, examples, settings.batch_size))
         trained.append(member)
+    run.group.end()  # of several processes the first goes on alone
+    for member in trained:
+        member.model.centre(score_all(member.model, tokenizer, examples, settings.batch_size))
     models = [member.model for member in trained]
     model: Scorer = models[0] if len(models) == 1 else Ensemble(models, settings.ensemble_lambda).eval()
 
@@ -114,6 +116,7 @@ class Member:
         """Each completion is read once, however many pairs it is in. Dropout stays off."""
         run, settings, model = self.run, self.settings, self.model
         model.train(settings.gradient_checkpointing)  # dropout is off in either mode
+        self.spread = run.group.spread(model, model.backbone._no_split_modules or ())
         own = [each for each in model.parameters() if each.requires_grad and each is not model.rho]
         groups: list[dict[str, Any]] = [{"params": own}]
         if model.rho is not None:
@@ -139,25 +142,33 @@ class Member:
                 learning_rate=optimizer.param_groups[0]["lr"],
                 **figures,
             )
-        model.eval()
+        self.model = cast(RewardModel, self.spread.whole()).eval()
 
     def _gradients(self, items: Sequence[Item]) -> tuple[float, float]:
         """Add a batch's gradients up; returns its loss, and how often the model agrees with its pairs now."""
-        settings = self.settings
-        size = settings.micro_batch_size or len(items)
-        loss, agreed, ordered = 0.0, 0.0, 0
-        for start in range(0, len(items), size):
-            part = items[start : start + size]
+        settings, group = self.settings, self.run.group
+        loss = agreed = ordered = 0.0
+        # What is read in the same form goes together: processes must pass through a layer equally often.
+        alike = [
+            [item for item in items if pays(self.model.backbone, item, self.row_limit) == together]
+            for together in (True, False)
+        ]
+        for part, counted in (
+            each for some in alike for each in group.parts(some, settings.micro_batch_size)
+        ):
             points = [[ranking.scores for ranking in item.rankings] for item in part]
             pairs = kwise_pairs([item.orders for item in part], points, settings.margin_from_scores)
             with autocast(settings, self.run.device):
-                scores = score_items(self.model, part, self.pad, self.row_limit)
-            mean = kwise_loss(scores, pairs, self.model.eta) * len(part) / len(items)
-            mean.backward()
+                scores = self.spread(score_items, part, self.pad, self.row_limit)
+            mean = kwise_loss(scores, pairs, self.model.eta) * counted / len(items)
+            self.spread.backward(mean)
             loss += mean.item()
+            if not counted:
+                continue
             told = ~torch.tensor(pairs.tied, dtype=torch.bool, device=scores.device)
             agreed += float(((scores[pairs.first] > scores[pairs.second]) & told).sum())
-            ordered += int(told.sum())
+            ordered += float(told.sum())
+        loss, agreed, ordered = group.sum(loss, agreed, ordered)
         return loss, agreed / ordered if ordered else 0.5
 
 
