@@ -151,9 +151,7 @@ class Spread:
             self._through = _Through(model)
             _shard(self._through, group, layers)
         else:
-            self._through = DistributedDataParallel(
-                _Through(model), broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            self._through = DistributedDataParallel(_Through(model), gradient_as_bucket_view=True)
 
     def __call__(self, function: Callable[..., T], *given: Any) -> T:
         if self._through is None:

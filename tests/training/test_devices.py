@@ -28,26 +28,30 @@ def lines_of(folder: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name != "time"} for line in runs.metrics(folder)]
 
 
-def check_alike(one: Path, several: Path, weights: tuple[str, ...] = ("model.safetensors",)) -> None:
+def check_alike(one: Path, several: Path) -> None:
     """Losses and weights, step by step, and a published folder of the same form."""
-    result = RunResult.read(several)
-    assert verify_manifest(several / "outputs") == result.outputs_digest
+    assert verify_manifest(several / "outputs") == RunResult.read(several).outputs_digest
     alone, found = lines_of(one), lines_of(several)
-    assert len(alone) == len(found) > 3
+    assert len(alone) == len(found) > 2
     for expected, line in zip(alone, found, strict=True):
         assert line == pytest.approx(expected, abs=1e-5)
-    files = [{path.name for path in (run / "outputs").iterdir()} for run in (one, several)]
-    assert files[0] == files[1]
-    assert (one / "outputs/config.json").read_bytes() == (several / "outputs/config.json").read_bytes()
-    for name in weights:
-        expected_weights, found_weights = (
-            load_file(one / "outputs" / name),
-            load_file(several / "outputs" / name),
-        )
-        assert expected_weights.keys() == found_weights.keys()
-        for key, weight in expected_weights.items():
-            assert weight.shape == found_weights[key].shape
-            assert found_weights[key].allclose(weight, atol=1e-4), key
+    names = files_of(one)
+    assert names == files_of(several)
+    for name in names:
+        ours, theirs = one / "outputs" / name, several / "outputs" / name
+        if name.endswith(".safetensors"):
+            weights, others = load_file(ours), load_file(theirs)
+            assert weights.keys() == others.keys()
+            for key, weight in weights.items():
+                assert weight.shape == others[key].shape
+                assert others[key].allclose(weight, atol=1e-4), f"{name}: {key}"
+        elif name.endswith("config.json"):
+            assert ours.read_bytes() == theirs.read_bytes()
+
+
+def files_of(run: Path) -> list[str]:
+    outputs = run / "outputs"
+    return sorted(path.relative_to(outputs).as_posix() for path in outputs.rglob("*") if path.is_file())
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +78,29 @@ def test_two_processes_train_the_reward_model_that_one_does(
 ) -> None:
     folder = reward_run(tmp_path / strategy, base, **together(strategy))
     assert start_together("reward", folder, 2) == [0, 0]
-    check_alike(reward_alone, folder, ("model.safetensors", "head.safetensors"))
+    check_alike(reward_alone, folder)
     assert lines_of(folder)[0]["theta"] != lines_of(folder)[-1]["theta"]
     reports = [json.loads((run / "outputs/report.json").read_text()) for run in (reward_alone, folder)]
     assert reports[0]["accuracy"] == reports[1]["accuracy"]
     load_reward_model(folder / "outputs")
+
+
+@pytest.mark.parametrize(
+    ("family", "strategy", "settings"),
+    [
+        # One item a batch: a process always has a stand-in. Rows of 21 tokens are shared, longer ones are not.
+        ("qwen2", "ddp", {"batch_size": 1, "max_row_tokens": 21, "members": 2, "epochs": 0.2}),
+        ("qwen2", "fsdp", {"micro_batch_size": 1, "max_row_tokens": 21, "members": 2}),
+        ("t5", "fsdp", {"micro_batch_size": 2, "gradient_checkpointing": True}),
+        ("gpt2", "fsdp", {"lora_rank": 2, "ties": "drop"}),
+    ],
+)
+def test_whatever_way_the_reward_model_reads(
+    family: str, strategy: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    base = models.folder(family, tmp_path / "base")
+    one = reward_run(tmp_path / "one", base, settings)
+    assert start("reward", one) == 0
+    several = reward_run(tmp_path / "several", base, settings, **together(strategy))
+    assert start_together("reward", several, 2) == [0, 0]
+    check_alike(one, several)
