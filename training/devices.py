@@ -16,7 +16,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -109,7 +109,7 @@ class Group:
         if self.size > 1:
             self.sum(0.0)
 
-    def spread(self, model: nn.Module, layers: Sequence[str] = ()) -> Spread:
+    def spread(self, model: nn.Module, layers: Collection[str] = ()) -> Spread:
         """The model on the devices of all; `layers` are the classes that FSDP gathers one at a time.
 
         Weights must be alike in all processes. Random numbers, which dropout draws, differ from here on.
@@ -140,7 +140,7 @@ class Spread:
     FSDP must see where each pass through the model begins. `loss` is what to call `backward` on.
     """
 
-    def __init__(self, group: Group, model: nn.Module, layers: Sequence[str]) -> None:
+    def __init__(self, group: Group, model: nn.Module, layers: Collection[str]) -> None:
         self.group, self.model = group, model
         self._through: nn.Module | None = None
         self._plain: nn.Module | None = None
@@ -173,15 +173,17 @@ class Spread:
         """
         if self._plain is None:
             return self.model
-        pairs = zip(self.model.parameters(), self._plain.parameters(), strict=True)
-        weights = {id(empty): _full(given) for given, empty in pairs}
-        if not self.group.leads:
+        found: dict[int, nn.Parameter] = {}
+        for given, empty in zip(self.model.parameters(), self._plain.parameters(), strict=True):
+            weight = _full(given.detach())
+            if self.group.leads:
+                found[id(empty)] = nn.Parameter(weight, given.requires_grad)
+        if not found:
             return self.model
-        found = {number: nn.Parameter(weight) for number, weight in weights.items()}
         for module in self._plain.modules():
             for name, empty in module._parameters.items():
                 if empty is not None:
-                    module._parameters[name] = found[id(empty)].requires_grad_(empty.requires_grad)
+                    module._parameters[name] = found[id(empty)]
         return self._plain.train(self.model.training)
 
 
@@ -196,7 +198,7 @@ class _Through(nn.Module):
         return function(self.model, *given)
 
 
-def _shard(root: nn.Module, group: Group, layers: Sequence[str]) -> None:
+def _shard(root: nn.Module, group: Group, layers: Collection[str]) -> None:
     mesh = init_device_mesh(group.device.type, (group.size,))
     # A single number cannot be cut up: each process has it, and its gradient is averaged as it comes in.
     numbers = {parameter for parameter in root.parameters() if not parameter.ndim}

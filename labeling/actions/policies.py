@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from labeling.actions import resources
 from labeling.actions.errors import BadInput
 from labeling.models import LoopPolicy, RunStage
 from training.contracts import SETTINGS, STAGES, BaseModel, ContractError, Settings, SftSettings, from_dict
@@ -61,6 +62,7 @@ def check(policy: LoopPolicy) -> None:
         raise _bad(sentence, stage=ascii(min(unknown)), stages=", ".join(STAGES))
     for stage in STAGES:
         stage_settings(policy, stage)
+    resources.check(policy)
 
 
 def _bad(sentence: str, **values: str) -> BadInput:

@@ -16,7 +16,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.actions import announcements, audit, datasets, gates, policies, runs
+from labeling.actions import announcements, audit, datasets, gates, policies, resources, runs
 from labeling.actions.errors import ActionError
 from labeling.actions.items import NewItem, create_items, retire
 from labeling.actions.rows import Selection
@@ -186,7 +186,13 @@ def _run(
         step.reused = step.run is not None
         if step.run is None:
             step.run = runs.create(
-                round.project, stage, settings=settings, seed=seed, inputs=inputs, round=round
+                round.project,
+                stage,
+                settings=settings,
+                seed=seed,
+                inputs=inputs,
+                round=round,
+                resources=resources.chosen(round.project.loop_policy, stage),
             )
         RoundStep.objects.filter(pk=step.pk).update(
             state=RoundStep.State.RUNNING, run=step.run, reused=step.reused, started_at=Now()

@@ -94,6 +94,11 @@ class LoopPolicy(models.Model):
     stage_settings: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
         default=dict, blank=True, help_text=_('Overrides by stage: {"sft": {"learning_rate": 0.0015}}.')
     )
+    resources: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_('Names from RANKLOOP_RESOURCES by stage: {"sft": "two-gpus"}; others run anywhere.'),
+    )
     completions_per_item = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(2), MaxValueValidator(9)]
     )

@@ -48,6 +48,9 @@ class Run(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     settings: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     seed = models.PositiveIntegerField(default=0)
+    resources = models.CharField(
+        max_length=30, blank=True, default="", help_text="A name from RANKLOOP_RESOURCES; empty: any worker."
+    )
     recipe_digest = models.CharField(
         max_length=64, help_text="SHA-256 of stage, settings, seed and inputs: equal recipes need one run."
     )

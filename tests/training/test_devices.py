@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 
 from tests.training import models, runs
 from tests.training.runs import LIMITS, make_run, start, start_together
-from training.contracts import EXIT_BAD_INPUT, ContractError, Resources, RunError, RunResult, verify_manifest
-from training.devices import Group
+from training.contracts import RunResult, verify_manifest
 from training.reward_model import load_reward_model
 
 STRATEGIES = ("ddp", "fsdp")
@@ -88,7 +87,7 @@ def test_two_processes_train_the_reward_model_that_one_does(
 @pytest.mark.parametrize(
     ("family", "strategy", "settings"),
     [
-        # One item a batch: a process always has a stand-in. Rows of 21 tokens are shared, longer ones are not.
+        # One item a batch: one process has a stand-in. Rows of 21 tokens are shared, longer ones are not.
         ("qwen2", "ddp", {"batch_size": 1, "max_row_tokens": 21, "members": 2, "epochs": 0.2}),
         ("qwen2", "fsdp", {"micro_batch_size": 1, "max_row_tokens": 21, "members": 2}),
         ("t5", "fsdp", {"micro_batch_size": 2, "gradient_checkpointing": True}),
