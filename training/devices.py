@@ -207,7 +207,9 @@ def _shard(root: nn.Module, group: Group, layers: Collection[str]) -> None:
     for module in list(root.modules()):
         if type(module).__name__ in layers:
             fully_shard(module, mesh=mesh)
-    fully_shard(root, mesh=mesh, ignored_params=numbers)
+    # Not even the outermost layers stay whole after a pass: one that no backward pass follows, as in
+    # measuring, would leave them so for a checkpoint to find.
+    fully_shard(root, mesh=mesh, ignored_params=numbers, reshard_after_forward=True)
 
 
 def _average(parameter: Tensor) -> None:

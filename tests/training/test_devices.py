@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ from safetensors.torch import load_file
 
 from tests.training import models, runs
 from tests.training.runs import LIMITS, make_run, start, start_together
-from training.contracts import RunResult, verify_manifest
+from training.contracts import (
+    CHECKPOINT_KEY,
+    EXIT_BAD_INPUT,
+    ContractError,
+    Resources,
+    RunError,
+    RunResult,
+    verify_manifest,
+)
+from training.devices import Group
 from training.reward_model import load_reward_model
 
 STRATEGIES = ("ddp", "fsdp")
@@ -103,3 +113,92 @@ def test_whatever_way_the_reward_model_reads(
     several = reward_run(tmp_path / "several", base, settings, **together(strategy))
     assert start_together("reward", several, 2) == [0, 0]
     check_alike(one, several)
+
+
+def sft_run(folder: Path, settings: dict[str, Any] | None = None, **config: Any) -> Path:
+    # Responses of 1 to 5 tokens, so that the two processes have differing numbers of them.
+    usual = {
+        "base": runs.TINY,
+        "epochs": 2.0,
+        "batch_size": 5,
+        "learning_rate": 1e-2,
+        "evaluate_every": 3,
+        **LIMITS,
+    }
+    return make_run(
+        folder, "sft", {**usual, **(settings or {})}, {"dataset.jsonl": runs.demonstrations(28)}, **config
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings"),
+    [
+        ("ddp", {}),
+        ("fsdp", {}),
+        ("fsdp", {"base": {**runs.TINY, "family": "t5"}, "lora_rank": 2, "gradient_checkpointing": True}),
+    ],
+)
+def test_two_processes_fine_tune_the_model_that_one_does(
+    strategy: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    one = sft_run(tmp_path / "one", settings)
+    assert start("sft", one) == 0
+    several = sft_run(tmp_path / "several", settings, **together(strategy))
+    assert start_together("sft", several, 2) == [0, 0]
+    check_alike(one, several)
+    assert "valid_loss" in lines_of(several)[-1]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_several_processes_go_on_where_they_were(strategy: str, tmp_path: Path) -> None:
+    """Dropout is on: each process has random numbers of its own, and goes on with those."""
+    key = {CHECKPOINT_KEY: "aa" * 32}
+    settings = {"base": {**runs.TINY, "family": "t5"}, "dropout": 0.2}
+    whole = sft_run(tmp_path / "whole", settings, **together(strategy))
+    assert start_together("sft", whole, 2) == [0, 0]
+    again = sft_run(tmp_path / "again", settings, checkpoint_seconds=0.0, **together(strategy))
+    assert start_together("sft", again, 2, **key) == [0, 0]
+    places = sorted((again / "checkpoints").iterdir())
+    # As if it had been killed after the step before the last: what came later was never kept.
+    shutil.rmtree(places[-1])
+    (again / "result.json").unlink()
+    weights = load_file(again / "outputs/model.safetensors")
+    assert start_together("sft", again, 2, **key) == [0, 0]
+    assert lines_of(again) == lines_of(whole)
+    for key_, weight in load_file(again / "outputs/model.safetensors").items():
+        assert weight.equal(weights[key_])
+
+
+def test_a_run_that_was_started_as_too_few_says_so(tmp_path: Path) -> None:
+    folder = sft_run(tmp_path / "alone", **together("ddp"))
+    assert start("sft", folder) == EXIT_BAD_INPUT
+    assert RunError.read(folder).reason == "resources: 2 processes are wanted, and this was started as 1"
+
+
+def test_what_a_stage_cannot_be_trained_by_is_refused_by_name(tmp_path: Path) -> None:
+    for stage, strategy in (("ppo", "fsdp"), ("generate", "ddp")):
+        with pytest.raises(
+            ContractError, match=f"{stage} cannot be spread over several processes by {strategy}"
+        ):
+            Resources(processes=2, strategy=strategy).check(stage)  # type: ignore[arg-type]
+    Resources(strategy="fsdp").check("generate")
+
+
+def test_a_loss_that_one_process_finds_infinite_ends_all_with_the_reason(tmp_path: Path) -> None:
+    folder = sft_run(tmp_path / "wild", {"learning_rate": 1e30}, **together("ddp"))
+    assert start_together("sft", folder, 2) == [EXIT_BAD_INPUT, EXIT_BAD_INPUT]
+    assert "is not finite" in RunError.read(folder).reason
+    assert not (folder / "result.json").exists()
+
+
+def test_shares_of_a_batch_are_as_many_in_every_process() -> None:
+    group = Group(Resources(), "cpu")
+    assert group.parts([1, 2, 3], 2) == [([1, 2], 2), ([3], 1)]
+    assert group.parts([1, 2, 3]) == [([1, 2, 3], 3)]
+    assert group.parts([]) == []
+    group.size = 2
+    assert group.parts([1, 2, 3, 4, 5], 2) == [([1, 3], 2), ([5], 1)]
+    group.rank = 1
+    assert group.parts([1, 2, 3, 4, 5], 2) == [([2, 4], 2), ([1], 0)]
+    assert group.parts([1, 2, 3]) == [([2], 1)]
+    assert group.parts([1]) == [([1], 0)]
