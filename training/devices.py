@@ -181,9 +181,9 @@ class Spread:
         if not found:
             return self.model
         for module in self._plain.modules():
-            for name, empty in module._parameters.items():
-                if empty is not None:
-                    module._parameters[name] = found[id(empty)]
+            for name, meta in module._parameters.items():
+                if meta is not None:
+                    module._parameters[name] = found[id(meta)]
         return self._plain.train(self.model.training)
 
 
