@@ -16,6 +16,7 @@ from training import data
 from training.checkpoints import load_policy, place, save_model
 from training.contracts import ContractError, PpoSettings
 from training.data import Prompt
+from training.devices import Group
 from training.families import response_logits
 from training.losses import (
     adapted_kl_coefficient,
@@ -74,14 +75,18 @@ class Trainer:
         reward: Scorer,
         reader: PreTrainedTokenizerBase | None,
         seed: int,
+        group: Group,
     ) -> None:
         """`reader`: the tokenizer of a reward model that reads other tokens than the policy's, else None."""
-        self.settings, self.tokenizer, self.seed = settings, tokenizer, seed
+        self.settings, self.tokenizer, self.seed, self.group = settings, tokenizer, seed, group
         self.reward, self.reader = reward.requires_grad_(False), reader
         self.reference = policy if settings.lora_rank else copy.deepcopy(policy).requires_grad_(False)
         self.policy, self.value = policy, value.requires_grad_(True)
+        if value.rho is not None:
+            value.rho.requires_grad_(False)  # of a reward model's ties: no value depends on it
         tune(policy, settings)
         tune(value.backbone, settings)
+        self.spread_policy, self.spread_value = group.spread(policy), group.spread(value)
         # Only what is trained is averaged. (Of LoRA's two factors each by itself, not their product.)
         self.average = [weight.detach().clone() for weight in trained(policy)]
         self.policy_optimizer = adam(trained(policy), settings.policy_learning_rate)
@@ -94,15 +99,20 @@ class Trainer:
 
     @torch.no_grad()
     def roll_out(self, prompts: Sequence[Prompt], iteration: int) -> Rollout:
-        """Sample a response to each prompt and score it. An episode's noise is keyed by its place."""
-        settings, pad = self.settings, self.tokenizer.pad_token_id
+        """Sample a response to each prompt and score it. An episode's noise is keyed by its place.
+
+        Of several processes each samples a share, and all learn from the whole.
+        """
+        settings, pad, group = self.settings, self.tokenizer.pad_token_id, self.group
+        places = range(len(prompts))[group.rank :: group.size]
+        whole, prompts = prompts, [prompts[place] for place in places]
         asked = [prompt.ids for prompt in prompts]
         self._train_mode(False)
         with autocast(settings, self.policy.device):
             samples = sample(
                 self.policy,
                 asked,
-                range(len(asked)),
+                places,
                 end=self.tokenizer.eos_token_id,
                 pad=pad,
                 limit=settings.max_response_tokens,
@@ -113,7 +123,7 @@ class Trainer:
             batch = collate(asked, samples.responses, pad, self.policy.device)
             with adapters_off(self.reference):
                 reference = response_log_probs(self.reference, batch, settings.temperature)
-            return Rollout(
+            own = Rollout(
                 batch=batch,
                 log_probs=samples.log_probs,
                 reference=reference,
@@ -121,6 +131,31 @@ class Trainer:
                 scores=self._scores(prompts, samples.responses, batch),
                 cut_off=~samples.finished,
             )
+        return own if group.size == 1 else self._gathered(whole, own, samples.responses)
+
+    def _gathered(self, prompts: Sequence[Prompt], own: Rollout, responses: list[list[int]]) -> Rollout:
+        """All processes' episodes, in the order of their prompts: every process-th is one process's."""
+        size, device = self.group.size, self.policy.device
+        written: list[list[int]] = [[]] * len(prompts)
+        for rank, part in enumerate(self.group.gather(responses)):
+            written[rank::size] = part
+
+        def together(tensor: Tensor) -> Tensor:
+            parts = [part.to(device) for part in self.group.gather(tensor.cpu())]
+            width = max((part.shape[1:] for part in parts), default=())
+            found = tensor.new_zeros((len(prompts), *width))
+            for rank, part in enumerate(parts):
+                found[rank::size][(slice(None), *map(slice, part.shape[1:]))] = part
+            return found
+
+        return Rollout(
+            batch=collate([prompt.ids for prompt in prompts], written, self.tokenizer.pad_token_id, device),
+            log_probs=together(own.log_probs),
+            reference=together(own.reference),
+            values=together(own.values),
+            scores=together(own.scores),
+            cut_off=together(own.cut_off),
+        )
 
     def _scores(self, prompts: Sequence[Prompt], responses: Sequence[list[int]], batch: Batch) -> Tensor:
         """[N] rewards of the batch: of its tokens, or as text where the reward model reads others."""
@@ -163,35 +198,43 @@ class Trainer:
     def _update(
         self, rollout: Rollout, advantages: Tensor, returns: Tensor, index: Tensor
     ) -> dict[str, float]:
-        settings, batch = self.settings, rollout.batch.rows(index)
+        settings, group = self.settings, self.group
+        tokens = rollout.mask[index].sum()
+        counted = len(index) > group.rank
+        index = index[group.rank :: group.size] if counted else index[:1]
+        batch = rollout.batch.rows(index)
         mask = batch.response_mask
+        # Means are over the tokens of the whole minibatch: this process has so much of them.
+        share = counted * mask.sum() / tokens
         width = slice(mask.shape[1])
         old, old_values = rollout.log_probs[index, width], rollout.values[index, width]
 
         with autocast(settings, batch.ids.device):
-            logits = response_logits(self.policy, batch, settings.temperature)
+            logits = self.spread_policy(response_logits, batch, settings.temperature)
         log_probs = log_probs_of(logits, batch.responses)
         surrogate, clipped = policy_loss(log_probs, old, advantages[index, width], mask, settings.clip)
-        surrogate.backward()
+        self.spread_policy.backward(surrogate * share)
         step(self.policy, self.policy_optimizer, settings.max_gradient_norm)
 
         with autocast(settings, batch.ids.device):
-            values = self.value.values(batch)
+            values = self.spread_value(RewardModel.values, batch)
         error = value_loss(values, old_values, returns[index, width], mask, settings.value_clip)
-        (settings.value_coefficient * error).backward()
+        self.spread_value.backward(settings.value_coefficient * error * share)
         step(self.value, self.value_optimizer, settings.max_gradient_norm)
 
         with torch.no_grad():
             everywhere = logits.log_softmax(dim=-1)
             entropy = masked_mean(-(everywhere.exp() * everywhere).sum(dim=-1), mask)
             ratio_error = (((log_probs - old) * mask).exp() - 1).abs().max()
-        return {
-            "policy_loss": surrogate.item(),
-            "value_loss": error.item(),
-            "entropy": entropy.item(),
-            "clip_fraction": clipped.item(),
-            "ratio_error": ratio_error.item(),
+        figures = {
+            "policy_loss": surrogate,
+            "value_loss": error,
+            "entropy": entropy,
+            "clip_fraction": clipped,
         }
+        means = group.sum(*((value * share).item() for value in figures.values()))
+        worst = max(group.gather(ratio_error.item()))
+        return {**dict(zip(figures, means, strict=True)), "ratio_error": worst}
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -224,7 +267,10 @@ def improve(run: Run) -> dict[str, Any]:
     place(policy, run.device)
     value.to(run.device)
     reward.to(run.device)
-    trainer = Trainer(settings, policy, value, tokenizer, reward, None if alike else reader, run.config.seed)
+    reader_of_others = None if alike else reader
+    trainer = Trainer(
+        settings, policy, value, tokenizer, reward, reader_of_others, run.config.seed, run.group
+    )
 
     # 2. The prompts. Held-out ones stay unseen.
     prompts = data.load_prompts(run.input("prompts.jsonl"), tokenizer, settings.max_prompt_tokens)
@@ -232,6 +278,8 @@ def improve(run: Run) -> dict[str, Any]:
     held_out = [prompt for prompt in prompts if prompt.split == "valid"]
     if not train:
         raise ContractError("prompts.jsonl: no prompt of the train split")
+    if settings.batch_size < run.group.size:
+        raise ContractError("settings.batch_size: an episode for each process at least")
     if settings.kl_target and not settings.kl_coefficient:
         raise ContractError("settings.kl_coefficient: must be above 0 for kl_target to steer it")
 
@@ -256,6 +304,7 @@ def improve(run: Run) -> dict[str, Any]:
     fresh = endless(held_out or train, random.Random(run.config.seed))
     measured = [next(fresh) for _ in range(FINAL_SAMPLES)]
     trainer.end()
+    run.group.end()  # of several processes the first goes on alone
     parts = [
         trainer.roll_out(measured[start : start + settings.batch_size], total + 1 + start)
         for start in range(0, len(measured), settings.batch_size)

@@ -202,3 +202,20 @@ def test_shares_of_a_batch_are_as_many_in_every_process() -> None:
     assert group.parts([1, 2, 3, 4, 5], 2) == [([2, 4], 2), ([1], 0)]
     assert group.parts([1, 2, 3]) == [([2], 1)]
     assert group.parts([1]) == [([1], 0)]
+
+
+def test_two_processes_improve_the_policy_that_one_does(
+    base: Path, reward_alone: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "episodes": 21, "batch_size": 7, "minibatch_size": 3, "policy_learning_rate": 1e-3, "inner_epochs": 2,
+        "value_learning_rate": 1e-3, "warmup_iterations": 0, "ema_decay": 0.5, **LIMITS,
+    }  # fmt: skip
+    inputs = {"prompts.jsonl": runs.prompts(20), "policy": base, "reward": reward_alone / "outputs"}
+    one, several = (
+        make_run(tmp_path / name, "ppo", settings, inputs, **config)
+        for name, config in (("one", {}), ("several", together("ddp")))
+    )
+    assert start("ppo", one) == 0
+    assert start_together("ppo", several, 2) == [0, 0]
+    check_alike(one, several)
