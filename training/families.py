@@ -51,6 +51,9 @@ class Reader(Protocol):
     def read(self, tokens: Tensor) -> None:
         """Take one more token [N] of every response."""
 
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these responses [M] alone, in this order."""
+
 
 def begin(model: PreTrainedModel, prompts: Batch, copies: int) -> Reader:
     """A reader that has read the prompts, each once for its `copies` responses, which stand together."""
@@ -75,6 +78,11 @@ class _DecoderReader:
         row = _reading(self._model, tokens.unsqueeze(1), self._mask, self._position)
         self.logits = self._model(**row, past_key_values=self._cache, use_cache=True).logits[:, -1]
 
+    def keep(self, rows: Tensor) -> None:
+        self._cache.batch_select_indices(rows)
+        self._mask, self._position = self._mask[rows], self._position[rows]
+        self.logits = self.logits[rows]
+
 
 class _EncoderDecoderReader:
     logits: Tensor
@@ -95,6 +103,14 @@ class _EncoderDecoderReader:
         out = self._model(**self._known, decoder_input_ids=tokens.unsqueeze(1), use_cache=True)
         self._known["past_key_values"] = out.past_key_values
         self.logits = out.logits[:, -1]
+
+    def keep(self, rows: Tensor) -> None:
+        self._known["past_key_values"].batch_select_indices(rows)
+        self._known["encoder_outputs"] = BaseModelOutput(
+            self._known["encoder_outputs"].last_hidden_state[rows]
+        )
+        self._known["attention_mask"] = self._known["attention_mask"][rows]
+        self.logits = self.logits[rows]
 
 
 def start_token(config: PreTrainedConfig) -> int:

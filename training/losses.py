@@ -1,8 +1,9 @@
 """The mathematics of policies as pure functions of tensors; reward_losses.py has the reward model's.
 
 Sources: Ouyang et al. 2022 (InstructGPT, arXiv 2203.02155), Schulman et al. 2016 (GAE, arXiv 1506.02438)
-and 2017 (PPO, arXiv 1707.06347), Ziegler et al. 2019 (adaptive KL, arXiv 1909.08593). `mask` is 1 at
-response tokens; a mean is over those.
+and 2017 (PPO, arXiv 1707.06347), Ziegler et al. 2019 (adaptive KL, arXiv 1909.08593), Ahmadian et al. 2024
+(RLOO, arXiv 2402.14740), Shao et al. 2024 (GRPO, arXiv 2402.03300). `mask` is 1 at response tokens; a mean is
+over those.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch.utils.checkpoint import checkpoint
 # How fast an adaptive KL coefficient moves, and how far off the KL may seem to it (Ziegler et al. 2019, 2.2).
 KL_GAIN = 0.1
 KL_ERROR_LIMIT = 0.2
+# Added to a group's standard deviation, so that scores that differ by rounding alone stay near 0.
+GROUP_EPSILON = 1e-4
 CHUNK = 2048
 """Positions whose logits are in memory at once."""
 
@@ -29,6 +32,12 @@ def whiten(values: Tensor, mask: Tensor) -> Tensor:
     """Shift and scale to mean 0 and standard deviation 1 over the mask; 0 elsewhere."""
     centred = (values - masked_mean(values, mask)) * mask
     return centred / (masked_mean(centred.square(), mask) + 1e-8).sqrt()
+
+
+def scale(values: Tensor, mask: Tensor) -> Tensor:
+    """Divide by the standard deviation over the mask. The mean stays, so that no reward changes its sign."""
+    centred = (values - masked_mean(values, mask)) * mask
+    return values * mask / (masked_mean(centred.square(), mask) + 1e-8).sqrt()
 
 
 def token_rewards(
@@ -65,6 +74,37 @@ def gae(
         following_value = values[:, step] * here
         advantages[:, step] = following_advantage
     return advantages, (advantages + values) * mask
+
+
+def rloo(rewards: Tensor, group: int) -> Tensor:
+    """[N] each response's reward less the mean of the others to its prompt: REINFORCE leave-one-out.
+
+    Every `group` rows, at least 2, share a prompt. Rewards are of whole responses, their KL penalty included:
+    score - beta (log pi(y|x) - log pi_reference(y|x)), Ahmadian et al. 2024.
+    """
+    groups = rewards.view(-1, group)
+    return ((groups - groups.mean(dim=1, keepdim=True)) * (group / (group - 1))).flatten()
+
+
+def grpo(scores: Tensor, group: int) -> Tensor:
+    """[N] each score in standard deviations (of the population) from the mean of those to its prompt.
+
+    Every `group` rows, at least 2, share a prompt: Shao et al. 2024, section 4.1.2. Scores come without a KL
+    penalty, which would be scaled by another number for each prompt: `kl_loss` is what holds the policy.
+    """
+    groups = scores.view(-1, group)
+    centred = groups - groups.mean(dim=1, keepdim=True)
+    deviation = centred.square().mean(dim=1, keepdim=True).sqrt()
+    return (centred / (deviation + GROUP_EPSILON)).flatten()
+
+
+def kl_loss(log_probs: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
+    """Mean nats a token between policy and reference, by an estimate that is never below 0.
+
+    pi_reference / pi - log(pi_reference / pi) - 1: Shao et al. 2024, equation 4.
+    """
+    ahead = (reference - log_probs) * mask
+    return masked_mean(ahead.exp() - ahead - 1, mask)
 
 
 def policy_loss(

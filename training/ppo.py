@@ -1,11 +1,16 @@
-"""PPO: the policy learns to write what the reward model prefers, held near where it started (C.4)."""
+"""PPO: the policy learns to write what the reward model prefers, held near where it started (C.4).
+
+With a pretraining corpus it is PPO-ptx (3.5); with an estimator that compares the responses to one prompt,
+RLOO or GRPO, which have no value model.
+"""
 
 from __future__ import annotations
 
 import copy
+import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -21,17 +26,24 @@ from training.families import response_logits
 from training.losses import (
     adapted_kl_coefficient,
     gae,
+    grpo,
+    kl_loss,
     masked_mean,
     policy_loss,
+    rloo,
+    scale,
     token_rewards,
     value_loss,
     whiten,
 )
 from training.noise import keyed, uniform
 from training.optimizer import adam, constant_from_tenth
+from training.pretraining import Corpus, language_loss
+from training.resume import Part
 from training.reward import score_all
 from training.reward_model import RewardModel, Scorer, load_reward_model, new_reward_model
-from training.sampling import log_probs_of, response_log_probs, sample
+from training.rollout import Rollout, by_length, endless, episode_keys, gathered, in_parts
+from training.sampling import response_log_probs, sample
 from training.stage import Run, main
 from training.tokens import Batch, collate, reads_alike
 from training.tuning import adapters_off, autocast, trained, tune
@@ -39,29 +51,34 @@ from training.tuning import adapters_off, autocast, trained, tune
 FINAL_SAMPLES = 512
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """Sampled responses with all that learning from them needs; [N, R] but for `scores` and `cut_off` [N]."""
+class Average:
+    """The moving average of what is trained of a model: of LoRA's factors each by itself, not their product."""
 
-    batch: Batch
-    log_probs: Tensor
-    reference: Tensor
-    values: Tensor
-    scores: Tensor
-    cut_off: Tensor
+    def __init__(self, model: PreTrainedModel, decay: float) -> None:
+        self.model, self.decay = model, decay
+        self.weights = [weight.detach().clone() for weight in trained(model)]
 
-    @property
-    def mask(self) -> Tensor:
-        return self.batch.response_mask
+    @torch.no_grad()
+    def follow(self) -> None:
+        for average, current in zip(self.weights, trained(self.model), strict=True):
+            average.lerp_(current, 1 - self.decay)
 
-    @property
-    def kl(self) -> Tensor:
-        """[N] log pi(y|x) - log pi_reference(y|x) of each response, nats: its mean estimates the KL."""
-        return ((self.log_probs - self.reference) * self.mask).sum(dim=1)
+    @torch.no_grad()
+    def publish(self) -> None:
+        """The model takes the averaged weights."""
+        for average, current in zip(self.weights, trained(self.model), strict=True):
+            current.copy_(average)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        for average, kept in zip(self.weights, state_dict["weights"], strict=True):
+            average.copy_(kept)
 
 
 class Trainer:
-    """The models of PPO and one iteration of it.
+    """The models of PPO and one iteration of it: `roll_out`, then `learn`, which needs the rollout alone.
 
     With LoRA the reference is the policy with its adapters off, so that there is no second copy of it.
     """
@@ -70,124 +87,131 @@ class Trainer:
         self,
         settings: PpoSettings,
         policy: PreTrainedModel,
-        value: RewardModel,
+        value: RewardModel | None,
         tokenizer: PreTrainedTokenizerBase,
         reward: Scorer,
         reader: PreTrainedTokenizerBase | None,
         seed: int,
         group: Group,
+        corpus: Corpus | None = None,
     ) -> None:
-        """`reader`: the tokenizer of a reward model that reads other tokens than the policy's, else None."""
-        self.settings, self.tokenizer, self.seed, self.group = settings, tokenizer, seed, group
+        """`value`: None for an estimator without one. `reader`: the tokenizer of a reward model that reads
+        other tokens than the policy's, else None. `corpus`: what PPO-ptx learns beside."""
+        self.settings, self.tokenizer, self.seed, self.corpus = settings, tokenizer, seed, corpus
+        self.group = group
         self.reward, self.reader = reward.requires_grad_(False), reader
         self.reference = policy if settings.lora_rank else copy.deepcopy(policy).requires_grad_(False)
-        self.policy, self.value = policy, value.requires_grad_(True)
-        if value.rho is not None:
-            value.rho.requires_grad_(False)  # of a reward model's ties: no value depends on it
+        self.policy, self.value = policy, value
         tune(policy, settings)
-        tune(value.backbone, settings)
-        self.spread_policy, self.spread_value = group.spread(policy), group.spread(value)
-        # Only what is trained is averaged. (Of LoRA's two factors each by itself, not their product.)
-        self.average = [weight.detach().clone() for weight in trained(policy)]
+        self.spread_policy = group.spread(policy)
+        self.average = Average(policy, settings.ema_decay)
         self.policy_optimizer = adam(trained(policy), settings.policy_learning_rate)
-        self.value_optimizer = adam(trained(value), settings.value_learning_rate)
-        self.schedules = [
-            constant_from_tenth(optimizer, settings.warmup_iterations)
-            for optimizer in (self.policy_optimizer, self.value_optimizer)
-        ]
+        self.schedules = [constant_from_tenth(self.policy_optimizer, settings.warmup_iterations)]
+        if value is not None:
+            tune(value.requires_grad_(True).backbone, settings)
+            if value.rho is not None:
+                value.rho.requires_grad_(False)  # of a reward model's ties: no value depends on it
+            self.spread_value = group.spread(value)
+            self.value_optimizer = adam(trained(value), settings.value_learning_rate)
+            self.schedules.append(constant_from_tenth(self.value_optimizer, settings.warmup_iterations))
         self.kl_coefficient = settings.kl_coefficient
 
-    @torch.no_grad()
-    def roll_out(self, prompts: Sequence[Prompt], iteration: int) -> Rollout:
-        """Sample a response to each prompt and score it. An episode's noise is keyed by its place.
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All that a checkpoint holds but the KL coefficient; the reference is an input."""
+        parts: dict[str, Part] = {
+            "policy": self.policy,
+            "average": self.average,
+            "policy_optimizer": self.policy_optimizer,
+            "policy_schedule": self.schedules[0],
+        }
+        if self.value is not None:
+            parts |= {
+                "value": self.value,
+                "value_optimizer": self.value_optimizer,
+                "value_schedule": self.schedules[1],
+            }
+        return parts
 
-        Of several processes each samples a share, and all learn from the whole.
+    @torch.no_grad()
+    def roll_out(self, prompts: Sequence[Prompt], iteration: int, copies: int = 1) -> Rollout:
+        """Sample `copies` responses to each prompt and score them.
+
+        An episode's noise is keyed by the iteration, its prompt, the how-manieth of that prompt it is, and
+        its copy. Of several processes each samples a share, and all learn from the whole.
         """
         settings, pad, group = self.settings, self.tokenizer.pad_token_id, self.group
-        places = range(len(prompts))[group.rank :: group.size]
-        whole, prompts = prompts, [prompts[place] for place in places]
-        asked = [prompt.ids for prompt in prompts]
+        whole, keys = prompts, episode_keys(prompts)[group.rank :: group.size]
+        prompts = prompts[group.rank :: group.size]
         self._train_mode(False)
         with autocast(settings, self.policy.device):
             samples = sample(
                 self.policy,
-                asked,
-                places,
+                [prompt.ids for prompt in prompts],
+                keys,
                 end=self.tokenizer.eos_token_id,
                 pad=pad,
                 limit=settings.max_response_tokens,
                 seed=self.seed,
                 step=iteration,
                 temperature=settings.temperature,
+                copies=copies,
             )
-            batch = collate(asked, samples.responses, pad, self.policy.device)
+            asked = [prompt for prompt in prompts for _ in range(copies)]
+            responses = samples.responses
+            batch = collate([prompt.ids for prompt in asked], responses, pad, self.policy.device)
             with adapters_off(self.reference):
-                reference = response_log_probs(self.reference, batch, settings.temperature)
+                reference = self._read(
+                    batch, lambda part: response_log_probs(self.reference, part, settings.temperature)
+                )
+            values = torch.zeros_like(reference)
+            if self.value is not None:
+                values = self._read(batch, self.value.values) * batch.response_mask
             own = Rollout(
                 batch=batch,
                 log_probs=samples.log_probs,
                 reference=reference,
-                values=self.value.values(batch) * batch.response_mask,
-                scores=self._scores(prompts, samples.responses, batch),
+                values=values,
+                scores=self._scores(asked, responses, batch),
                 cut_off=~samples.finished,
             )
-        return own if group.size == 1 else self._gathered(whole, own, samples.responses)
-
-    def _gathered(self, prompts: Sequence[Prompt], own: Rollout, responses: list[list[int]]) -> Rollout:
-        """All processes' episodes, in the order of their prompts: every process-th is one process's."""
-        size, device = self.group.size, self.policy.device
-        written: list[list[int]] = [[]] * len(prompts)
-        for rank, part in enumerate(self.group.gather(responses)):
-            written[rank::size] = part
-
-        def together(tensor: Tensor) -> Tensor:
-            parts = [part.to(device) for part in self.group.gather(tensor.cpu())]
-            width = max((part.shape[1:] for part in parts), default=())
-            found = tensor.new_zeros((len(prompts), *width))
-            for rank, part in enumerate(parts):
-                found[rank::size][(slice(None), *map(slice, part.shape[1:]))] = part
-            return found
-
-        return Rollout(
-            batch=collate([prompt.ids for prompt in prompts], written, self.tokenizer.pad_token_id, device),
-            log_probs=together(own.log_probs),
-            reference=together(own.reference),
-            values=together(own.values),
-            scores=together(own.scores),
-            cut_off=together(own.cut_off),
+        if group.size == 1:
+            return own
+        return gathered(
+            own, responses, [prompt.ids for prompt in whole for _ in range(copies)], copies, pad, group
         )
 
     def _scores(self, prompts: Sequence[Prompt], responses: Sequence[list[int]], batch: Batch) -> Tensor:
         """[N] rewards of the batch: of its tokens, or as text where the reward model reads others."""
         if self.reader is None:
-            return self.reward.forward(batch)
+            return self._read(batch, self.reward.forward)
         limit = self.settings.max_prompt_tokens
         examples = data.reread(prompts, responses, self.tokenizer, self.reader, limit)
         scores = score_all(self.reward, self.reader, examples, self.settings.minibatch_size)
         return scores.to(self.policy.device)
 
+    def _read(self, batch: Batch, read: Callable[[Batch], Tensor]) -> Tensor:
+        return in_parts(batch, self.settings.micro_batch_size or self.settings.minibatch_size, read)
+
     def learn(self, rollout: Rollout, iteration: int) -> dict[str, float]:
         """Update policy, value model and average from a rollout; returns what the updates looked like."""
         settings = self.settings
-        scores = rollout.scores - settings.eos_penalty * rollout.cut_off
-        rewards = token_rewards(
-            scores, rollout.log_probs, rollout.reference, rollout.mask, self.kl_coefficient
-        )
-        advantages, returns = gae(rewards, rollout.values, rollout.mask, settings.gamma, settings.gae_lambda)
-        if settings.whiten_advantages:
-            advantages = whiten(advantages, rollout.mask)
+        advantages, returns = self._advantages(rollout)
         self._train_mode(settings.gradient_checkpointing)
         figures: list[dict[str, float]] = []
-        places = torch.arange(len(scores), device=scores.device)
+        places = torch.arange(len(advantages), device=advantages.device)
+        minibatches = len(places.split(settings.minibatch_size))
+        update = (iteration - 1) * settings.inner_epochs * minibatches
         for epoch in range(settings.inner_epochs):
             order = uniform(keyed(self.seed, iteration, epoch, places)).argsort()
             for index in order.split(settings.minibatch_size):
-                figures.append(self._update(rollout, advantages, returns, index))
+                update += 1
+                figures.append(self._update(rollout, advantages, returns, index, update))
         for schedule in self.schedules:
             schedule.step()
-        self._follow()
-        names = ("policy_loss", "value_loss", "entropy", "clip_fraction")
-        means = {name: sum(line[name] for line in figures) / len(figures) for name in names}
+        self.average.follow()
+        means = {name: sum(line[name] for line in figures) / len(figures) for name in figures[0]}
+        del means["ratio_error"]
         used = self.kl_coefficient
         if settings.kl_target:
             self.kl_coefficient = adapted_kl_coefficient(used, rollout.kl.mean().item(), settings.kl_target)
@@ -195,99 +219,148 @@ class Trainer:
         # float32, some hundredths in bfloat16.
         return {**means, "kl_coefficient": used, "first_ratio_error": figures[0]["ratio_error"]}
 
+    def _advantages(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
+        """(advantages, returns), both [N, R], of the whole iteration; returns are for a value model."""
+        settings, mask = self.settings, rollout.mask
+        scores = rollout.scores - settings.eos_penalty * rollout.cut_off
+        if settings.estimator == "grpo":
+            return grpo(scores, settings.responses_per_prompt).unsqueeze(1) * mask, torch.zeros_like(mask)
+        rewards = token_rewards(scores, rollout.log_probs, rollout.reference, mask, self.kl_coefficient)
+        if settings.estimator == "rloo":
+            whole = rloo(rewards.sum(dim=1), settings.responses_per_prompt)
+            return whole.unsqueeze(1) * mask, torch.zeros_like(mask)
+        if settings.whiten_rewards:
+            rewards = scale(rewards, mask)
+        advantages, returns = gae(rewards, rollout.values, mask, settings.gamma, settings.gae_lambda)
+        return whiten(advantages, mask) if settings.whiten_advantages else advantages, returns
+
     def _update(
-        self, rollout: Rollout, advantages: Tensor, returns: Tensor, index: Tensor
+        self, rollout: Rollout, advantages: Tensor, returns: Tensor, index: Tensor, number: int
     ) -> dict[str, float]:
+        """One step from the minibatch `index`, the run's `number`-th; gradients of its parts are added up."""
         settings, group = self.settings, self.group
-        tokens = rollout.mask[index].sum()
-        counted = len(index) > group.rank
-        index = index[group.rank :: group.size] if counted else index[:1]
-        batch = rollout.batch.rows(index)
-        mask = batch.response_mask
-        # Means are over the tokens of the whole minibatch: this process has so much of them.
-        share = counted * mask.sum() / tokens
-        width = slice(mask.shape[1])
-        old, old_values = rollout.log_probs[index, width], rollout.values[index, width]
+        minibatch = rollout.batch.rows(index)
+        figures: Counter[str] = Counter()
+        ratio_errors = []
+        size = settings.micro_batch_size or math.ceil(len(index) / group.size)
+        for (places,), counted in group.parts(list(by_length(minibatch, size)), 1):
+            rows, batch = index[places], minibatch.rows(places)
+            mask, width = batch.response_mask, slice(batch.width)
+            # Means are over the tokens of the whole minibatch: this part has so much of them.
+            share = counted * (mask.sum() / minibatch.response_mask.sum()).item()
+            old, old_values = rollout.log_probs[rows, width], rollout.values[rows, width]
 
-        with autocast(settings, batch.ids.device):
-            logits = self.spread_policy(response_logits, batch, settings.temperature)
-        log_probs = log_probs_of(logits, batch.responses)
-        surrogate, clipped = policy_loss(log_probs, old, advantages[index, width], mask, settings.clip)
-        self.spread_policy.backward(surrogate * share)
-        step(self.policy, self.policy_optimizer, settings.max_gradient_norm)
-
-        with autocast(settings, batch.ids.device):
-            values = self.spread_value(RewardModel.values, batch)
-        error = value_loss(values, old_values, returns[index, width], mask, settings.value_clip)
-        self.spread_value.backward(settings.value_coefficient * error * share)
-        step(self.value, self.value_optimizer, settings.max_gradient_norm)
-
-        with torch.no_grad():
+            with autocast(settings, batch.ids.device):
+                logits = self.spread_policy(response_logits, batch, settings.temperature)
             everywhere = logits.log_softmax(dim=-1)
-            entropy = masked_mean(-(everywhere.exp() * everywhere).sum(dim=-1), mask)
-            ratio_error = (((log_probs - old) * mask).exp() - 1).abs().max()
-        figures = {
-            "policy_loss": surrogate,
-            "value_loss": error,
-            "entropy": entropy,
-            "clip_fraction": clipped,
-        }
-        means = group.sum(*((value * share).item() for value in figures.values()))
-        worst = max(group.gather(ratio_error.item()))
-        return {**dict(zip(figures, means, strict=True)), "ratio_error": worst}
+            log_probs = everywhere.gather(-1, batch.responses.unsqueeze(-1)).squeeze(-1)
+            surrogate, clipped = policy_loss(log_probs, old, advantages[rows, width], mask, settings.clip)
+            loss = surrogate
+            if settings.estimator == "grpo":
+                loss = surrogate + self.kl_coefficient * kl_loss(
+                    log_probs, rollout.reference[rows, width], mask
+                )
+            self.spread_policy.backward(loss * share)
+            with torch.no_grad():
+                entropy = masked_mean(-(everywhere.exp() * everywhere).sum(dim=-1), mask)
+                ratio_errors.append((((log_probs - old) * mask).exp() - 1).abs().max().item())
+            part = {"policy_loss": surrogate, "entropy": entropy, "clip_fraction": clipped}
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the averaged weights, which are what is published, towards the policy's."""
-        weight = 1 - self.settings.ema_decay
-        for average, current in zip(self.average, trained(self.policy), strict=True):
-            average.lerp_(current, weight)
+            if self.value is not None:
+                with autocast(settings, batch.ids.device):
+                    values = self.spread_value(RewardModel.values, batch)
+                error = value_loss(values, old_values, returns[rows, width], mask, settings.value_clip)
+                self.spread_value.backward(settings.value_coefficient * error * share)
+                part["value_loss"] = error
+            for name, mean in part.items():
+                figures[name] += mean.item() * share  # type: ignore[assignment]
 
-    @torch.no_grad()
-    def end(self) -> None:
-        """Training is over: the policy takes the averaged weights."""
-        for average, current in zip(self.average, trained(self.policy), strict=True):
-            current.copy_(average)
+        if self.corpus is not None:
+            figures["pretraining_loss"] = self._pretrain(self.corpus, len(index), number)  # type: ignore[assignment]
+        step(self.policy, self.policy_optimizer, settings.max_gradient_norm)
+        if self.value is not None:
+            step(self.value, self.value_optimizer, settings.max_gradient_norm)
+        summed = dict(zip(figures, group.sum(*figures.values()), strict=True))
+        return {**summed, "ratio_error": max(group.gather(max(ratio_errors)))}
+
+    def _pretrain(self, corpus: Corpus, episodes: int, number: int) -> float:
+        """Add gamma times the gradients of the pretraining loss; returns the loss, nats a predicted token."""
+        settings, pad = self.settings, self.tokenizer.pad_token_id
+        size = episodes * settings.pretraining_per_episode
+        batch = corpus.batch(number, size, pad, self.policy.device)
+        total = 0.0
+        size = settings.micro_batch_size or math.ceil(settings.minibatch_size / self.group.size)
+        for (rows,), counted in self.group.parts(list(by_length(batch, size)), 1):
+            part = batch.rows(rows)
+            share = counted * (part.response_mask.sum() / batch.response_mask.sum()).item()
+            with autocast(settings, batch.ids.device):
+                loss = self.spread_policy(language_loss, part)
+            self.spread_policy.backward(settings.pretraining_coefficient * loss * share)
+            total += loss.item() * share
+        return total
 
     def _train_mode(self, on: bool) -> None:
         """Dropout is off in either mode, but only in training mode are activations checkpointed."""
         self.policy.train(on)
-        self.value.train(on)
+        if self.value is not None:
+            self.value.train(on)
 
 
 def improve(run: Run) -> dict[str, Any]:
     settings = cast(PpoSettings, run.config.settings)
+    check(settings, has_corpus=run.has("pretraining.jsonl"), processes=run.group.size)
 
     # 1. The models. The value model reads the policy's tokens: it starts as the reward model, or where that
     # one reads others, as the policy with a fresh head.
     policy, tokenizer = load_policy(run.input("policy"))
     reward, reader = load_reward_model(run.input("reward"))
     alike = reads_alike(reader, tokenizer)
-    value = copy.deepcopy(reward.first) if alike else new_reward_model(run.input("policy"))[0]
+    value = None
+    if settings.estimator == "gae":
+        value = copy.deepcopy(reward.first) if alike else new_reward_model(run.input("policy"))[0]
+        value.to(run.device)
     place(policy, run.device)
-    value.to(run.device)
     reward.to(run.device)
-    reader_of_others = None if alike else reader
-    trainer = Trainer(
-        settings, policy, value, tokenizer, reward, reader_of_others, run.config.seed, run.group
-    )
 
-    # 2. The prompts. Held-out ones stay unseen.
+    # 2. The prompts, and the pretraining corpus. Held-out prompts stay unseen.
     prompts = data.load_prompts(run.input("prompts.jsonl"), tokenizer, settings.max_prompt_tokens)
     train = [prompt for prompt in prompts if prompt.split == "train"]
     held_out = [prompt for prompt in prompts if prompt.split == "valid"]
     if not train:
         raise ContractError("prompts.jsonl: no prompt of the train split")
-    if settings.batch_size < run.group.size:
-        raise ContractError("settings.batch_size: an episode for each process at least")
-    if settings.kl_target and not settings.kl_coefficient:
-        raise ContractError("settings.kl_coefficient: must be above 0 for kl_target to steer it")
+    corpus = None
+    if settings.pretraining_coefficient:
+        corpus = Corpus(
+            run.input("pretraining.jsonl"),
+            tokenizer,
+            settings.max_pretraining_tokens,
+            run.config.seed,
+            encoder_decoder=policy.config.is_encoder_decoder,
+        )
 
     # 3. Sample, score, learn.
+    trainer = Trainer(
+        settings,
+        policy,
+        value,
+        tokenizer,
+        reward,
+        None if alike else reader,
+        run.config.seed,
+        run.group,
+        corpus,
+    )
     total = max(1, settings.episodes // settings.batch_size)
+    asked = settings.batch_size // settings.responses_per_prompt
     queue = endless(train, random.Random(run.config.seed))
-    for iteration in range(1, total + 1):
-        rollout = trainer.roll_out([next(queue) for _ in range(settings.batch_size)], iteration)
+    run.checkpoints.load(trainer.parts)
+    trainer.kl_coefficient = run.checkpoints.values.get("kl_coefficient", settings.kl_coefficient)
+    for _ in range(run.checkpoints.step * asked):
+        next(queue)
+    for iteration in range(run.checkpoints.step + 1, total + 1):
+        rollout = trainer.roll_out(
+            [next(queue) for _ in range(asked)], iteration, settings.responses_per_prompt
+        )
         figures = trainer.learn(rollout, iteration)
         run.log(
             iteration,
@@ -299,11 +372,12 @@ def improve(run: Run) -> dict[str, Any]:
             cut_off=rollout.cut_off.float().mean().item(),
             **figures,
         )
+        run.checkpoints.keep(iteration, trainer.parts, kl_coefficient=trainer.kl_coefficient)
 
     # 4. Publish the averaged weights, measured on fresh samples of their own.
     fresh = endless(held_out or train, random.Random(run.config.seed))
     measured = [next(fresh) for _ in range(FINAL_SAMPLES)]
-    trainer.end()
+    trainer.average.publish()
     run.group.end()  # of several processes the first goes on alone
     parts = [
         trainer.roll_out(measured[start : start + settings.batch_size], total + 1 + start)
@@ -317,23 +391,37 @@ def improve(run: Run) -> dict[str, Any]:
         "score": torch.cat([part.scores for part in parts]).mean().item(),
         "length": torch.cat([part.mask.sum(dim=1) for part in parts]).mean().item(),
         "measured_on": "valid" if held_out else "train",
-        "value_from": "reward" if alike else "policy",
+        "estimator": settings.estimator,
+        "value_from": None if value is None else "reward" if alike else "policy",
         "kl_coefficient": trainer.kl_coefficient,
         "iterations": total,
         "episodes": total * settings.batch_size,
     }
 
 
+def check(settings: PpoSettings, *, has_corpus: bool, processes: int = 1) -> None:
+    """Raises ContractError, naming the setting, where settings contradict each other."""
+    if settings.batch_size // settings.responses_per_prompt < processes:
+        raise ContractError("settings.batch_size: a prompt for each process at least")
+    minibatch = settings.minibatch_size
+    if settings.kl_target and not settings.kl_coefficient:
+        raise ContractError("settings.kl_coefficient: must be above 0 for kl_target to steer it")
+    if settings.estimator != "gae" and settings.responses_per_prompt < 2:
+        raise ContractError(f"settings.responses_per_prompt: {settings.estimator} compares 2 or more")
+    if settings.estimator != "gae" and settings.whiten_rewards:
+        raise ContractError(f"settings.whiten_rewards: not with {settings.estimator}, only with gae")
+    if settings.batch_size % settings.responses_per_prompt:
+        raise ContractError("settings.batch_size: must be a multiple of responses_per_prompt")
+    if settings.batch_size > minibatch and settings.batch_size % minibatch:
+        raise ContractError("settings.batch_size: must be a multiple of minibatch_size")
+    if settings.pretraining_coefficient and not has_corpus:
+        raise ContractError("settings.pretraining_coefficient: wants inputs/pretraining.jsonl")
+
+
 def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, max_norm: float) -> None:
     torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
     optimizer.step()
     optimizer.zero_grad()
-
-
-def endless(prompts: Sequence[Prompt], shuffle: random.Random) -> Iterator[Prompt]:
-    """Every prompt once in a random order, then again in another, for ever."""
-    while True:
-        yield from shuffle.sample(prompts, len(prompts))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ from training.families import begin, response_logits, tempered
 from training.noise import keyed, name_key, uniform
 from training.tokens import Batch, collate
 
+FINISHED_CARRIED = 0.25
+"""Share of the rows that may have ended before they are taken out: that copies what has been read."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -71,25 +74,37 @@ def sample(
     `keys` name the prompts: copy c of a prompt is settled by the model and (seed, step, its key, c), in
     whatever company it is drawn. Temperature 0 is greedy. The model's own generation defaults (top-k,
     penalties, forced tokens) are never asked: tokens come from its logits. A prompt is read once for all its
-    copies; sampling stops when all have ended.
+    copies; responses that have ended are read no further.
     """
     batch = collate(prompts, [[]] * len(prompts), pad, model.device)
     named = torch.tensor(keys, device=model.device).repeat_interleave(copies)
     copy = torch.arange(copies, device=model.device).repeat(len(prompts))
     noise = keyed(seed, step, named, copy)
     reader = begin(model, batch, copies)
-    running = torch.ones(len(named), dtype=torch.bool, device=model.device)
-    tokens, masks, log_probs = [], [], []
+    # Row r of the reader writes response live[r]; a row that has ended is dropped before long.
+    live = torch.arange(len(named), device=model.device)
+    running = torch.ones_like(live, dtype=torch.bool)
+    tokens = torch.full((len(named), limit), pad, device=model.device)
+    log_probs = torch.zeros((len(named), limit), device=model.device)
+    masks = torch.zeros_like(log_probs)
     for position in range(limit):
         token, log_prob = _draw(reader.logits, temperature, top_p, uniform(keyed(noise, position)))
-        tokens.append(torch.where(running, token, pad))
-        log_probs.append(torch.where(running, log_prob, 0.0))
-        masks.append(running.float())
+        tokens[live, position] = torch.where(running, token, pad)
+        log_probs[live, position] = torch.where(running, log_prob.float(), 0.0)
+        masks[live, position] = running.float()
         running = running & (token != end)
-        if position + 1 == limit or not running.any():
+        left = int(running.sum())
+        if position + 1 == limit or not left:
             break
+        if left <= (1 - FINISHED_CARRIED) * len(live):
+            rows = running.nonzero().squeeze(1)
+            reader.keep(rows)
+            live, noise, token, running = live[rows], noise[rows], token[rows], running[rows]
         reader.read(token)
-    return Samples(torch.stack(tokens, 1), torch.stack(masks, 1), torch.stack(log_probs, 1), ~running)
+    finished = torch.ones(len(named), dtype=torch.bool, device=model.device)
+    finished[live] = ~running
+    width = slice(position + 1)
+    return Samples(tokens[:, width], masks[:, width], log_probs[:, width], finished)
 
 
 def sample_all(

@@ -180,9 +180,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _memory_advice(config: RunConfig) -> str:
-    name = {"ppo": "minibatch_size", "reward": "micro_batch_size"}.get(config.stage, "batch_size")
-    # A micro-batch of 0 is the whole batch.
-    value = getattr(config.settings, name) or getattr(config.settings, "batch_size", 1)
+    name = {"ppo": "micro_batch_size", "reward": "micro_batch_size"}.get(config.stage, "batch_size")
+    # A micro-batch of 0 is the whole batch, or of PPO the whole minibatch.
+    whole = "minibatch_size" if config.stage == "ppo" else "batch_size"
+    value = getattr(config.settings, name) or getattr(config.settings, whole, 1)
     if value > 1:
         return f"Out of memory: lower settings.{name} (now {value})."
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."

@@ -16,6 +16,7 @@ from training.contracts import (
     CHECKPOINT_KEY,
     EXIT_BAD_INPUT,
     ContractError,
+    PretrainingRow,
     Resources,
     RunError,
     RunResult,
@@ -204,16 +205,33 @@ def test_shares_of_a_batch_are_as_many_in_every_process() -> None:
     assert group.parts([1]) == [([1], 0)]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"minibatch_size": 3, "batch_size": 6, "inner_epochs": 2},
+        {
+            "estimator": "grpo",
+            "responses_per_prompt": 2,
+            "micro_batch_size": 1,
+            "pretraining_coefficient": 2.0,
+        },
+    ],
+)
 def test_two_processes_improve_the_policy_that_one_does(
-    base: Path, reward_alone: Path, tmp_path: Path
+    settings: dict[str, Any], base: Path, reward_alone: Path, tmp_path: Path
 ) -> None:
-    settings = {
-        "episodes": 21, "batch_size": 7, "minibatch_size": 3, "policy_learning_rate": 1e-3, "inner_epochs": 2,
+    usual = {
+        "episodes": 18, "batch_size": 6, "minibatch_size": 6, "policy_learning_rate": 1e-3,
         "value_learning_rate": 1e-3, "warmup_iterations": 0, "ema_decay": 0.5, **LIMITS,
     }  # fmt: skip
-    inputs = {"prompts.jsonl": runs.prompts(20), "policy": base, "reward": reward_alone / "outputs"}
+    inputs = {
+        "prompts.jsonl": runs.prompts(20),
+        "policy": base,
+        "reward": reward_alone / "outputs",
+        "pretraining.jsonl": [PretrainingRow(f"text {number}") for number in range(9)],
+    }
     one, several = (
-        make_run(tmp_path / name, "ppo", settings, inputs, **config)
+        make_run(tmp_path / name, "ppo", {**usual, **settings}, inputs, **config)
         for name, config in (("one", {}), ("several", together("ddp")))
     )
     assert start("ppo", one) == 0

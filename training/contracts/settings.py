@@ -119,6 +119,9 @@ class PpoSettings(Tuning):
     batch_size: int = 512
     """Episodes in one iteration."""
     minibatch_size: int = 64
+    micro_batch_size: int = 0
+    """Episodes in one forward, those of like length together; the gradients of a minibatch are added up.
+    0: the whole minibatch at once."""
     inner_epochs: int = 1
     policy_learning_rate: float = 9.65e-6
     value_learning_rate: float = 9e-6
@@ -134,15 +137,19 @@ class PpoSettings(Tuning):
     value_clip: float = 0.2
     value_coefficient: float = 0.1
     whiten_advantages: bool = True
+    """Of estimator "gae" alone; the others' are relative to their group already."""
     whiten_rewards: bool = False
-    """Scale an iteration's rewards to standard deviation 1, as some do; the paper does not."""
+    """Scale an iteration's token rewards to standard deviation 1, as some do; the paper does not. Of
+    estimator "gae" alone."""
     estimator: Literal["gae", "rloo", "grpo"] = "gae"
     """Of advantages: "gae" is PPO with a value model. "rloo" (Ahmadian et al. 2024) and "grpo" (Shao et al.
-    2024) have none: a response is compared with the others to its prompt."""
+    2024) have none: a response is compared with the others to its prompt. The KL penalty is in the rewards
+    of "gae" and "rloo", and a term of the loss with "grpo"."""
     responses_per_prompt: int = 1
     """Episodes that share a prompt; at least 2 where they are compared with each other."""
     pretraining_coefficient: float = 0.0
-    """gamma of PPO-ptx (3.5): weight of the pretraining gradients, 27.8 in the paper. 0: plain PPO."""
+    """gamma of PPO-ptx (3.5): weight of the pretraining loss, a mean over tokens as the policy's is; 27.8 in
+    the paper, which does not say of what means. 0: plain PPO."""
     pretraining_per_episode: int = 8
     """Pretraining examples for each episode (C.4)."""
     max_pretraining_tokens: int = 1024
