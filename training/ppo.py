@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training import data
 from training.checkpoints import load_policy, place, save_model
-from training.contracts import ContractError, PpoSettings
+from training.contracts import ContractError, PpoSettings, Resources
 from training.data import Prompt
 from training.devices import Group
 from training.families import response_logits
@@ -52,7 +52,7 @@ FINAL_SAMPLES = 512
 
 
 class Average:
-    """The moving average of what is trained of a model: of LoRA's factors each by itself, not their product."""
+    """The moving average of what is trained of a model: of LoRA's factors each by itself."""
 
     def __init__(self, model: PreTrainedModel, decay: float) -> None:
         self.model, self.decay = model, decay
@@ -92,13 +92,13 @@ class Trainer:
         reward: Scorer,
         reader: PreTrainedTokenizerBase | None,
         seed: int,
-        group: Group,
         corpus: Corpus | None = None,
+        group: Group | None = None,
     ) -> None:
         """`value`: None for an estimator without one. `reader`: the tokenizer of a reward model that reads
         other tokens than the policy's, else None. `corpus`: what PPO-ptx learns beside."""
         self.settings, self.tokenizer, self.seed, self.corpus = settings, tokenizer, seed, corpus
-        self.group = group
+        self.group = group = group or Group(Resources(), str(policy.device))
         self.reward, self.reader = reward.requires_grad_(False), reader
         self.reference = policy if settings.lora_rank else copy.deepcopy(policy).requires_grad_(False)
         self.policy, self.value = policy, value
@@ -240,7 +240,7 @@ class Trainer:
         """One step from the minibatch `index`, the run's `number`-th; gradients of its parts are added up."""
         settings, group = self.settings, self.group
         minibatch = rollout.batch.rows(index)
-        figures: Counter[str] = Counter()
+        figures: defaultdict[str, float] = defaultdict(float)
         ratio_errors = []
         size = settings.micro_batch_size or math.ceil(len(index) / group.size)
         for (places,), counted in group.parts(list(by_length(minibatch, size)), 1):
@@ -273,10 +273,10 @@ class Trainer:
                 self.spread_value.backward(settings.value_coefficient * error * share)
                 part["value_loss"] = error
             for name, mean in part.items():
-                figures[name] += mean.item() * share  # type: ignore[assignment]
+                figures[name] += mean.item() * share
 
         if self.corpus is not None:
-            figures["pretraining_loss"] = self._pretrain(self.corpus, len(index), number)  # type: ignore[assignment]
+            figures["pretraining_loss"] = self._pretrain(self.corpus, len(index), number)
         step(self.policy, self.policy_optimizer, settings.max_gradient_norm)
         if self.value is not None:
             step(self.value, self.value_optimizer, settings.max_gradient_norm)
@@ -347,8 +347,8 @@ def improve(run: Run) -> dict[str, Any]:
         reward,
         None if alike else reader,
         run.config.seed,
-        run.group,
         corpus,
+        run.group,
     )
     total = max(1, settings.episodes // settings.batch_size)
     asked = settings.batch_size // settings.responses_per_prompt

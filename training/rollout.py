@@ -1,4 +1,4 @@
-"""What PPO learns from: sampled episodes, which prompts they are of, and how a batch of them is read in parts."""
+"""What PPO learns from: sampled episodes, what they are of, and how a batch of them is read in parts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def by_length(batch: Batch, size: int) -> Iterator[Tensor]:
 
 
 def in_parts(batch: Batch, size: int, read: Callable[[Batch], Tensor]) -> Tensor:
-    """[N] or [N, R]: what `read` makes of each row, at most `size` at a time, those of like length together."""
+    """[N] or [N, R]: what `read` makes of each row, `size` of them at a time, like lengths together."""
     found: Tensor | None = None
     for rows in by_length(batch, size):
         some = read(batch.rows(rows))

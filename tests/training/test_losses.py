@@ -87,3 +87,32 @@ def test_nats_in_chunks_are_those_of_all_logits_at_once(monkeypatch: pytest.Monk
         found.append((nats.detach(), states.grad, output.weight.grad.clone()))
     for ours, theirs in zip(*found, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_scaling_keeps_the_sign_and_sees_only_the_mask() -> None:
+    # Mean 2, standard deviation 1.
+    scaled = losses.scale(tensor([[1.0, 3.0, 100.0]]), tensor([[1.0, 1.0, 0.0]]))
+    assert scaled.flatten().tolist() == pytest.approx([1.0, 3.0, 0.0])
+    # Mean 3, standard deviation 3.
+    assert losses.scale(tensor([[0.0, 6.0]]), torch.ones(1, 2)).flatten().tolist() == pytest.approx(
+        [0.0, 2.0]
+    )
+
+
+def test_rloo_compares_with_the_mean_of_the_others() -> None:
+    # 1 - (2 + 6) / 2, 2 - (1 + 6) / 2, 6 - (1 + 2) / 2; another prompt has nothing to do with it.
+    advantages = losses.rloo(tensor([1.0, 2.0, 6.0, 5.0, 5.0, 5.0]), 3)
+    assert advantages.tolist() == pytest.approx([-3.0, -1.5, 4.5, 0.0, 0.0, 0.0])
+
+
+def test_grpo_counts_in_the_groups_own_standard_deviations() -> None:
+    # Mean 2, deviation 1; mean 20, deviation 10; alike.
+    advantages = losses.grpo(tensor([1.0, 3.0, 30.0, 10.0, 5.0, 5.0]), 2)
+    assert advantages.tolist() == pytest.approx([-1.0, 1.0, 1.0, -1.0, 0.0, 0.0], abs=2e-4)
+
+
+def test_the_kl_loss_by_hand() -> None:
+    # Ratios reference / policy of 1, 2 and 1/2: 0, 2 - log 2 - 1, 1/2 + log 2 - 1; the fourth is padding.
+    ahead = tensor([[1.0, 2.0, 0.5, 8.0]]).log()
+    loss = losses.kl_loss(torch.zeros(1, 4), ahead, tensor([[1.0, 1.0, 1.0, 0.0]]))
+    assert loss.item() == pytest.approx((0.0 + 0.306853 + 0.193147) / 3, abs=1e-5)
