@@ -175,7 +175,7 @@ class Spread:
             return self.model
         found: dict[int, nn.Parameter] = {}
         for given, empty in zip(self.model.parameters(), self._plain.parameters(), strict=True):
-            weight = _full(given.detach())
+            weight = full(given.detach())
             if self.group.leads:
                 found[id(empty)] = nn.Parameter(weight, given.requires_grad)
         if not found:
@@ -240,7 +240,7 @@ def whole_weights(model: nn.Module) -> dict[str, Tensor]:
     """
     named = dict(model.named_parameters()) | dict(model.named_buffers())
     kept = model.state_dict().keys()
-    return {name: _full(tensor.detach()).cpu().contiguous() for name, tensor in named.items() if name in kept}
+    return {name: full(tensor.detach()).cpu().contiguous() for name, tensor in named.items() if name in kept}
 
 
 @torch.no_grad()
@@ -248,13 +248,13 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Bring a sharded model to what `whole_weights` found."""
     named = dict(model.named_parameters()) | dict(model.named_buffers())
     for name, weight in weights.items():
-        named[name].copy_(_part(weight, named[name]))
+        named[name].copy_(part(weight, named[name]))
 
 
 def whole_state(value: Any) -> Any:
     """An optimizer's state, or any other, with every sharded tensor whole. Every process must ask."""
     if isinstance(value, Tensor):
-        return _full(value)
+        return full(value)
     if isinstance(value, dict):
         return {name: whole_state(each) for name, each in value.items()}
     return [whole_state(each) for each in value] if isinstance(value, list) else value
@@ -265,14 +265,16 @@ def shard_state(optimizer: torch.optim.Optimizer) -> None:
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
-                state[name] = _part(value, parameter)
+                state[name] = part(value, parameter)
 
 
-def _full(tensor: Tensor) -> Tensor:
+def full(tensor: Tensor) -> Tensor:
+    """A tensor whole, where it is cut up among the processes, all of which must ask."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def _part(whole: Tensor, like: Tensor) -> Tensor:
+def part(whole: Tensor, like: Tensor) -> Tensor:
+    """Of a whole tensor what this process has, if `like` is cut up."""
     if not isinstance(like, DTensor):
         return whole.to(like.device)
     return distribute_tensor(whole.to(like.device), like.device_mesh, like.placements, src_data_rank=None)

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
@@ -29,6 +31,7 @@ from training.tokens import collate
 TOLERANCE = 1e-4
 """Of a score in float32; scores of a fresh head vary by about 1. A wrong mask is off by far more."""
 
+Network = TypeVar("Network", bound=nn.Module)
 MaskFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -111,7 +114,10 @@ def shared_states(backbone: PreTrainedModel, items: Sequence[Item], pad: int) ->
         return _decoded(backbone, items, pad)
     rows = lay_out(items, pad, backbone.device)
     states = backbone(
-        input_ids=rows.ids, attention_mask=_mask(backbone, rows), position_ids=rows.positions, use_cache=False
+        input_ids=rows.ids,
+        attention_mask=block_mask(backbone, rows.segments),
+        position_ids=rows.positions,
+        use_cache=False,
     ).last_hidden_state
     found: Tensor = states[rows.last[:, 0], rows.last[:, 1]]
     return found
@@ -124,7 +130,10 @@ def packed_states(backbone: PreTrainedModel, rows: Sequence[Sequence[list[int]]]
     """
     laid = lay_out([Item("", "train", [], list(texts), []) for texts in rows], pad, backbone.device)
     states = backbone(
-        input_ids=laid.ids, attention_mask=_mask(backbone, laid), position_ids=laid.positions, use_cache=False
+        input_ids=laid.ids,
+        attention_mask=block_mask(backbone, laid.segments),
+        position_ids=laid.positions,
+        use_cache=False,
     ).last_hidden_state
     same = laid.segments[:, :-1] == laid.segments[:, 1:]
     found: Tensor = states[:, :-1][same & (laid.segments[:, 1:] > 0)]
@@ -173,8 +182,9 @@ def dense_mask(segments: Tensor) -> Tensor:
     return visible(segments)(row, torch.zeros_like(row), column.view(-1, 1), column)
 
 
-def probe(model: RewardModel, item: Item, pad: int) -> float:
-    """The largest difference between the scores of both forms, in float32 and without dropout."""
+@contextmanager
+def exactly(model: Network) -> Iterator[Network]:
+    """The model, or where it is none a copy, in float32, without dropout, gradients or autocast."""
     weight = next(model.parameters())
     whole = model if weight.dtype == torch.float32 else copy.deepcopy(model).float()
     was_training, precision = whole.training, torch.get_float32_matmul_precision()
@@ -182,11 +192,17 @@ def probe(model: RewardModel, item: Item, pad: int) -> float:
     torch.set_float32_matmul_precision("highest")
     try:
         with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
-            together = whole.score(shared_states(whole.backbone, [item], pad))
-            apart = whole(collate(*flatten([item]), pad, weight.device))
+            yield whole
     finally:
         whole.train(was_training)
         torch.set_float32_matmul_precision(precision)
+
+
+def probe(model: RewardModel, item: Item, pad: int) -> float:
+    """The largest difference between the scores of both forms, in float32 and without dropout."""
+    with exactly(model) as whole:
+        together = whole.score(shared_states(whole.backbone, [item], pad))
+        apart = whole(collate(*flatten([item]), pad, whole.device))
     return float((together - apart).abs().max())
 
 
@@ -196,33 +212,40 @@ def try_sharing(model: RewardModel, items: Sequence[Item], pad: int, max_row_tok
     if not candidates:
         return Sharing(False, None, "no item is less work in one row")
     longest = max(candidates, key=lambda item: len(item.prompt) + max(map(len, item.responses)))
-    own = model.backbone.config._attn_implementation
+    sharing = probed(model.backbone, lambda: probe(model, longest, pad), "one row for all completions")
+    if not sharing.used:
+        print(f"Shared prefix is off: {sharing.why}", file=sys.stderr)
+    return sharing
+
+
+def probed(backbone: PreTrainedModel, difference_of: Callable[[], float], form: str) -> Sharing:
+    """Whether a form with a block mask scores as if apart, by an attention that then stays in place."""
+    own = backbone.config._attn_implementation
     # FlexAttention skips what a block mask hides; where it cannot be had, a dense mask does the same.
-    faster = ["flex_attention"] if model.backbone.device.type == "cuda" else []
+    faster = ["flex_attention"] if backbone.device.type == "cuda" else []
     difference, why = None, ""
     for implementation in [*faster, own]:
         try:
-            model.backbone.set_attn_implementation(implementation)
-            difference = probe(model, longest, pad)
+            backbone.set_attn_implementation(implementation)
+            difference = difference_of()
         except (AttributeError, ImportError, IndexError, RuntimeError, TypeError, ValueError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
-            why = f"the model does not take one row for all completions ({type(error).__name__}: {error})"
+            why = f"the model does not take {form} ({type(error).__name__}: {error})"
             continue
         if difference <= TOLERANCE:
             return Sharing(True, difference)
-        why = f"one row for all completions scores {difference:.2g} differently"
-    print(f"Shared prefix is off: {why}", file=sys.stderr)
+        why = f"{form} scores {difference:.2g} differently"
     return Sharing(False, difference, why)
 
 
-def _mask(backbone: PreTrainedModel, rows: Rows) -> Tensor | BlockMask:
-    batch, width = rows.ids.shape
+def block_mask(backbone: PreTrainedModel, segments: Tensor) -> Tensor | BlockMask:
+    """What the model's attention takes as the mask of segments [B, T]."""
+    batch, width = segments.shape
     implementation = backbone.config._attn_implementation
     if implementation == "flex_attention":
-        see = visible(rows.segments)
-        return create_block_mask(see, batch, None, width, width, device=rows.ids.device)
-    mask = dense_mask(rows.segments)
+        return create_block_mask(visible(segments), batch, None, width, width, device=segments.device)
+    mask = dense_mask(segments)
     if implementation == "sdpa":
         return mask
     # Eager attention adds its mask to the logits.

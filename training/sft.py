@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import statistics
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, cast
 
@@ -12,96 +13,161 @@ from transformers import PreTrainedModel
 
 from training import data
 from training.checkpoints import load_base, place, save_model
+from training.choice import Best, judge_of
 from training.contracts import ContractError, SftSettings
+from training.data import Example
 from training.devices import Spread
-from training.families import response_logits
 from training.optimizer import adam, cosine_to_tenth
+from training.packing import Packing
+from training.pretraining import Corpus, language_loss
 from training.resume import Part
-from training.sampling import log_probs_of, response_log_probs
 from training.stage import Run, main
-from training.tokens import Batch, collate
 from training.tuning import autocast, trained, tune
 
 
 def fine_tune(run: Run) -> dict[str, Any]:
     settings = cast(SftSettings, run.config.settings)
 
-    # 1. The base model and the demonstrations.
+    # 1. The base model, the demonstrations, and a corpus to mix in.
     model, tokenizer = load_base(settings.base, run.input("base"), settings.dropout)
     tune(model, settings)
     place(model, run.device).train()
-    splits = data.load_demonstrations(
-        run.input("dataset.jsonl"), tokenizer, settings.max_prompt_tokens, settings.max_response_tokens
-    )
+    limits = settings.max_prompt_tokens, settings.max_response_tokens
+    splits = data.load_demonstrations(run.input("dataset.jsonl"), tokenizer, *limits)
     train, valid = splits["train"], splits["valid"][: settings.max_valid_rows]
     if not train:
         raise ContractError("dataset.jsonl: no demonstration of the train split")
+    mixed = mixed_examples(settings)
+    corpus = None
+    if mixed:
+        if not run.has("pretraining.jsonl"):
+            raise ContractError(
+                "inputs/pretraining.jsonl: missing, but settings.pretraining_share is above 0"
+            )
+        corpus = Corpus(
+            run.input("pretraining.jsonl"),
+            tokenizer,
+            sum(limits),
+            run.config.seed,
+            encoder_decoder=model.config.is_encoder_decoder,
+        )
+    pad = tokenizer.pad_token_id
+    attention = model.config._attn_implementation
+    packing = Packing(model, train, pad, settings.pack_tokens if settings.packing == "auto" else 0)
+    packed_attention = model.config._attn_implementation
 
-    def batch_of(examples: list[data.Example]) -> Batch:
-        prompts = [example.prompt for example in examples]
-        responses = [example.response for example in examples]
-        return collate(prompts, responses, tokenizer.pad_token_id, run.device)
+    # 2. Who says which step was the best.
+    judge = None
+    if run.has("reward") and settings.checkpoint == "best":
+        judge = judge_of(
+            run,
+            tokenizer,
+            max_prompts=settings.max_valid_rows,
+            prompt_limit=settings.max_prompt_tokens,
+            response_limit=settings.max_response_tokens,
+            batch_size=settings.batch_size,
+        )
+    by_loss = valid and settings.checkpoint == "best"
+    best = Best(model, "reward" if judge else "valid_loss" if by_loss else "last")
 
-    # 2. Train on the responses alone. Of several processes each takes a share of every batch.
+    # 3. Train on the responses alone, and on all of the corpus. Of several processes each takes a share of
+    # every batch, and a loss is a mean over the tokens of the whole batch, wherever they are.
     group = run.group
     spread = group.spread(model, model._no_split_modules or ())
+    demonstrated = settings.batch_size - mixed
     lengths = [len(example.prompt) + len(example.response) for example in train]
-    total = settings.max_steps or data.total_steps(len(train), settings.batch_size, settings.epochs)
+    total = settings.max_steps or data.total_steps(len(train), demonstrated, settings.epochs)
     optimizer = adam(trained(model), settings.learning_rate, settings.weight_decay)
     schedule = cosine_to_tenth(optimizer, settings.warmup_steps, total)
-    batches = data.training_batches(lengths, settings.batch_size, total, run.config.seed)
-    parts: dict[str, Part] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    batches = data.training_batches(lengths, demonstrated, total, run.config.seed)
+    parts: dict[str, Part] = {"model": model, "optimizer": optimizer, "schedule": schedule, "best": best}
     run.checkpoints.load(parts)
     losses: list[float] = run.checkpoints.values.get("losses", [])
-    valid_loss = run.checkpoints.values.get("valid_loss", math.nan)
     for step, indices in islice(enumerate(batches, 1), run.checkpoints.step, None):
+        share = mixed / settings.batch_size
         examples = [train[index] for index in indices]
         tokens = sum(len(example.response) for example in examples)
-        loss = 0.0
+        found = 0.0
         for part, counted in group.parts(examples):
-            batch = batch_of(part)
             with autocast(settings, run.device):
-                log_probs = log_probs_of(spread(response_logits, batch), batch.responses)
-            # A mean over the tokens of the whole batch, wherever they are.
-            mean = -(log_probs * batch.response_mask).sum() / tokens * (counted > 0)
-            spread.backward(mean)
-            loss += mean.item()
+                log_probs = spread(packing.log_probs, part)
+            loss = -log_probs.sum() / tokens * (counted > 0)
+            spread.backward((1 - share) * loss)
+            found += loss.item()
+        losses += group.sum(found)
+        line: dict[str, float] = {"loss": losses[-1], "learning_rate": optimizer.param_groups[0]["lr"]}
+        if corpus:
+            batch, found = corpus.batch(step, mixed, pad, run.device), 0.0
+            for rows, counted in group.parts(range(mixed)):
+                some = batch.rows(torch.tensor(rows, device=run.device))
+                weight = (counted > 0) * (some.response_mask.sum() / batch.response_mask.sum()).item()
+                with autocast(settings, run.device):
+                    corpus_loss = spread(language_loss, some) * weight
+                spread.backward(share * corpus_loss)
+                found += corpus_loss.item()
+            (line["pretraining_loss"],) = group.sum(found)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-        losses += group.sum(loss)
-        line: dict[str, float] = {"loss": losses[-1], "learning_rate": optimizer.param_groups[0]["lr"]}
-        if valid and (step % settings.evaluate_every == 0 or step == total):
-            valid_batches = data.batches_by_length(
-                [len(example.prompt) for example in valid], settings.batch_size
-            )
+        if step % settings.evaluate_every == 0 or step == total:
+            figures: dict[str, float] = {}
             with autocast(settings, run.device):
-                valid_loss = mean_loss(spread, [batch_of([valid[i] for i in part]) for part in valid_batches])
-            line["valid_loss"] = valid_loss
+                if valid:
+                    figures["valid_loss"] = mean_loss(spread, packing, valid, settings.batch_size)
+                if judge:
+                    # Sampling reads token by token, which FlexAttention is not made for.
+                    model.set_attn_implementation(attention)
+                    figures["reward"] = spread(judge.reward)
+                    model.set_attn_implementation(packed_attention)
+            line |= figures
         run.log(step, total, **line)
-        run.checkpoints.keep(step, parts, losses=losses, valid_loss=valid_loss)
+        if step % settings.evaluate_every == 0 or step == total:
+            best.offer(step, figures)
+        run.checkpoints.keep(step, parts, losses=losses)
 
-    # 3. The model folder, which the first process writes.
+    # 4. The model folder.
+    best.restore()
     model = cast(PreTrainedModel, spread.whole())
-    group.end()
+    group.end()  # of several processes the first goes on alone
     save_model(model, tokenizer, run.outputs)
     return {
         "loss": statistics.fmean(losses[-20:]),
-        "valid_loss": valid_loss if valid else None,
+        "valid_loss": best.figures.get("valid_loss"),
+        "reward": best.figures.get("reward"),
+        "chosen_step": best.step,
+        "chosen_by": best.by,
         "steps": total,
         "demonstrations": len(train),
+        "packing": dataclasses.asdict(packing.sharing),
         "parameters": model.num_parameters(),
     }
 
 
-def mean_loss(spread: Spread, batches: list[Batch]) -> float:
+def mixed_examples(settings: SftSettings) -> int:
+    """How many examples of a batch are corpus text. Raises ContractError if the share leaves no others."""
+    if not settings.pretraining_share:
+        return 0
+    mixed = max(1, round(settings.pretraining_share * settings.batch_size))
+    if settings.pretraining_share >= 1 or mixed >= settings.batch_size:
+        raise ContractError(
+            f"settings.pretraining_share: {settings.pretraining_share} of a batch of {settings.batch_size} "
+            "leaves no demonstration"
+        )
+    return mixed
+
+
+def mean_loss(spread: Spread, packing: Packing, examples: Sequence[Example], batch_size: int) -> float:
     """Nats a response token, dropout off."""
     spread.model.eval()
     nats = tokens = 0.0
-    for (batch,), counted in spread.group.parts(batches, 1):
-        nats -= counted * spread(response_log_probs, batch).sum().item()
-        tokens += counted * batch.response_mask.sum().item()
+    lengths = [len(example.prompt) + len(example.response) for example in examples]
+    with torch.no_grad():
+        batches = list(data.batches_by_length(lengths, batch_size))
+        for (part,), counted in spread.group.parts(batches, 1):
+            log_probs = spread(packing.log_probs, [examples[index] for index in part])
+            nats -= counted * log_probs.sum().item()
+            tokens += counted * len(log_probs)
     spread.model.train()
     nats, tokens = spread.group.sum(nats, tokens)
     return nats / tokens
