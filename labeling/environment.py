@@ -66,6 +66,14 @@ SERVER = _Other(
 )  # fmt: skip
 
 
+TRAIN_QUEUE = "train"
+"""The queue of runs that ask for nothing in particular."""
+RESOURCES: Mapping[str, Any] = {
+    "queue": TRAIN_QUEUE, "processes": 1, "hosts": 1, "strategy": "ddp", "launch": [], "rendezvous": "",
+}  # fmt: skip
+"""The fields of resources, and what they are where the operator does not say."""
+
+
 class BadEnvironment(Exception):
     """An environment variable has a value that cannot be used."""
 
@@ -151,6 +159,43 @@ def servers(name: str) -> dict[str, dict[str, Any]]:
         if not re.fullmatch(r"[!-~]*", one["secret"]):
             raise BadEnvironment(f"{name}: the key of {one['id']} must be printable ASCII without spaces")
     return {one["id"]: one for one in found}
+
+
+def resources(name: str) -> dict[str, dict[str, Any]]:
+    """What runs may be trained with, as JSON: an object of objects by name, the fields those of RESOURCES.
+
+    Whoever runs on several hosts must say how: `launch` is the program that starts a command on each of them.
+    """
+    try:
+        found = json.loads(text(name) or "{}")
+    except ValueError as error:
+        raise BadEnvironment(f"{name}: this is no JSON ({error})") from None
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise BadEnvironment(f"{name}: expected an object of objects by name")
+    return {key: {**RESOURCES, **_checked_resources(f"{name}.{key}", key, one)} for key, one in found.items()}
+
+
+def _checked_resources(where: str, key: str, one: dict[str, Any]) -> dict[str, Any]:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", key):
+        raise BadEnvironment(f"{where}: a name is small letters, digits and hyphens")
+    for field, value in one.items():
+        if field not in RESOURCES:
+            raise BadEnvironment(f"{where}: unknown field {field!r}; there are {', '.join(RESOURCES)}")
+        wanted = type(RESOURCES[field])
+        if type(value) is not wanted:
+            raise BadEnvironment(f"{where}.{field} must be a {wanted.__name__}")
+    whole = {**RESOURCES, **one}
+    if min(whole["processes"], whole["hosts"]) < 1:
+        raise BadEnvironment(f"{where}: at least one process on one host is wanted")
+    if whole["strategy"] not in ("ddp", "fsdp"):
+        raise BadEnvironment(f"{where}.strategy: {whole['strategy']!r} is none of ddp, fsdp")
+    if whole["queue"] == "control" or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", whole["queue"]):
+        raise BadEnvironment(f"{where}.queue: small letters, digits and hyphens, and not the queue control")
+    if not all(isinstance(word, str) for word in whole["launch"]):
+        raise BadEnvironment(f"{where}.launch: a list of words is wanted")
+    if whole["hosts"] > 1 and not (whole["launch"] and whole["rendezvous"]):
+        raise BadEnvironment(f"{where}: several hosts want launch and rendezvous")
+    return one
 
 
 def _others(name: str, kind: _Other, *, secrets_in: str) -> list[dict[str, Any]]:

@@ -47,9 +47,9 @@ def interpreter() -> Path:
     return python
 
 
-def rerun(arguments: Sequence[str]) -> int:
+def rerun(arguments: Sequence[str], benchmark: str = "benchmarks.reward") -> int:
     """The benchmark again, in the environment that has TRL."""
-    return subprocess.run([interpreter(), "-m", "benchmarks.reward", *arguments], cwd=ROOT).returncode
+    return subprocess.run([interpreter(), "-m", benchmark, *arguments], cwd=ROOT).returncode
 
 
 class Opponent:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling.actions import corpora
+from labeling.actions import corpora, resources
 from labeling.actions.errors import BadInput
 from labeling.models import DatasetKind, LoopPolicy, RunStage
 from training.contracts import (
@@ -109,6 +109,7 @@ def check(policy: LoopPolicy) -> None:
                 "%(stage)s.%(name)s: the project has no pretraining corpus; an operator imports one."
             )
             raise _bad(sentence, stage=stage, name=name)
+    resources.check(policy)
 
 
 def _bad(sentence: str, **values: str) -> BadInput:

@@ -93,9 +93,11 @@ def create(
     round: Round | None = None,
     actor: User | None = None,
     is_judge: bool = False,
+    resources: str = "",
 ) -> Run:
     """Write a waiting run; the caller's door tells the workers after commit.
 
+    `resources` names what it is trained with, which is no part of its recipe (actions/resources.py).
     Raises BadInput if an input is missing, unknown, unfinished or of another project.
     """
     _check_inputs(project, stage, inputs)
@@ -106,6 +108,7 @@ def create(
         is_judge=is_judge,
         settings=dataclasses.asdict(settings),
         seed=seed,
+        resources=resources,
         recipe_digest=recipe_digest(stage, settings, seed, inputs),
         created_by=actor,
     )

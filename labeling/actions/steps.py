@@ -15,7 +15,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.actions import announcements, audit, corpora, datasets, fresh, gates, policies, runs
+from labeling.actions import (
+    announcements,
+    audit,
+    corpora,
+    datasets,
+    fresh,
+    gates,
+    policies,
+    resources,
+    runs,
+)
 from labeling.actions.errors import ActionError
 from labeling.actions.items import retire
 from labeling.actions.rows import Selection
@@ -247,6 +257,7 @@ def _run(
                 inputs=inputs,
                 round=round,
                 is_judge=is_judge,
+                resources=resources.chosen(round.project.loop_policy, stage),
             )
         RoundStep.objects.filter(pk=step.pk).update(
             state=RoundStep.State.RUNNING, run=step.run, reused=step.reused, started_at=Now()

@@ -122,6 +122,11 @@ class LoopPolicy(models.Model):
             "whether a policy got better or learned to please its reward model."
         ),
     )
+    resources: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_('Names from RANKLOOP_RESOURCES by stage: {"sft": "two-gpus"}; others run anywhere.'),
+    )
     completions_per_item = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(2), MaxValueValidator(9)]
     )

@@ -52,6 +52,9 @@ class Run(models.Model):
     is_judge = models.BooleanField(
         default=False, help_text="A reward model that evaluates alone: no policy is trained against it."
     )
+    resources = models.CharField(
+        max_length=30, blank=True, default="", help_text="A name from RANKLOOP_RESOURCES; empty: any worker."
+    )
     recipe_digest = models.CharField(
         max_length=64, help_text="SHA-256 of stage, settings, seed and inputs: equal recipes need one run."
     )
