@@ -9,11 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help run backup restore bench-web bench-queue bench-reward bench-ppo test test-quick fuzz lint loop clean installed installed-tests
-=======
-.PHONY: help run backup restore bench-web bench-queue bench-reward bench-sft test test-quick fuzz lint loop clean installed installed-tests
->>>>>>> sft
+.PHONY: help run backup restore bench-web bench-queue bench-reward bench-sft bench-ppo bench-gpu test test-quick fuzz lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -39,13 +35,14 @@ bench-queue: installed ## what an annotation costs at 10,000 to 1,000,000 items;
 bench-reward: installed ## reward training's rankings a second, against TRL and without shared prompts; OPTIONS="--repeats 5 …"
 	@$(RUN) -m benchmarks.reward $(OPTIONS)
 
-<<<<<<< HEAD
-bench-ppo: installed ## PPO's episodes a second against the last TRL that had it; OPTIONS="--repeats 5 …"
-	@$(RUN) -m benchmarks.ppo $(OPTIONS)
-=======
 bench-sft: installed ## SFT's response tokens a second, against TRL padded and length-grouped; OPTIONS="--repeats 5 …"
 	@$(RUN) -m benchmarks.sft $(OPTIONS)
->>>>>>> sft
+
+bench-ppo: installed ## PPO's episodes a second against the last TRL that had it; OPTIONS="--repeats 5 …"
+	@$(RUN) -m benchmarks.ppo $(OPTIONS)
+
+bench-gpu: installed ## on one CUDA GPU: SFT, reward and rollout in tokens a second, and what of the GPU they use
+	@$(RUN) -m benchmarks.gpu $(OPTIONS)
 
 test: installed-tests ## every test, those in Chromium included
 	@$(RUN) -m pytest

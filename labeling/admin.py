@@ -273,6 +273,7 @@ class LoopPolicyAdmin(Edited):
         "daily_at",
         "base_model",
         "stage_settings",
+        "resources",
         "completions_per_item",
         "items_per_round",
         "overlap",

@@ -38,6 +38,7 @@ class _Other:
     address: str
     """The field with its address."""
     shortest_secret: int = 1
+    """0: it may have none, and then its address may be http:// too."""
 
 
 PROVIDER = _Other(
@@ -53,6 +54,24 @@ RECEIVER = _Other(
     address="url",
     shortest_secret=32,
 )
+SERVER = _Other(
+    "server",
+    {
+        "id": str, "name": str, "url": str, "model": str, "currency": str, "timeout_seconds": float,
+        "parallel": int, "price_in": float, "price_out": float,
+    },
+    needs=("id", "name", "url", "model"),
+    address="url",
+    shortest_secret=0,
+)  # fmt: skip
+
+
+TRAIN_QUEUE = "train"
+"""The queue of runs that ask for nothing in particular."""
+RESOURCES: Mapping[str, Any] = {
+    "queue": TRAIN_QUEUE, "processes": 1, "hosts": 1, "strategy": "ddp", "launch": [], "rendezvous": "",
+}  # fmt: skip
+"""The fields of resources, and what they are where the operator does not say."""
 
 
 class BadEnvironment(Exception):
@@ -124,6 +143,61 @@ def receivers(name: str) -> list[dict[str, Any]]:
     return _others(name, RECEIVER, secrets_in="RANKLOOP_WEBHOOK_SECRET")
 
 
+def servers(name: str) -> dict[str, dict[str, Any]]:
+    """OpenAI-compatible servers by id, of JSON: a list of objects with id, name, url, model and more.
+
+    The key of the server `lab`, where it wants one, stands in RANKLOOP_SERVER_KEY_LAB.
+    """
+    found = _others(name, SERVER, secrets_in="RANKLOOP_SERVER_KEY")
+    for one in found:
+        for field in ("timeout_seconds", "parallel", "price_in", "price_out"):
+            least = 0 if field.startswith("price") else 1
+            if one.get(field, 1) < least:
+                raise BadEnvironment(f"{name}: {field} of {one['id']} must be at least {least}")
+        if len(one["model"]) > 100:
+            raise BadEnvironment(f"{name}: the model of {one['id']} is longer than 100 characters")
+        if not re.fullmatch(r"[!-~]*", one["secret"]):
+            raise BadEnvironment(f"{name}: the key of {one['id']} must be printable ASCII without spaces")
+    return {one["id"]: one for one in found}
+
+
+def resources(name: str) -> dict[str, dict[str, Any]]:
+    """What runs may be trained with, as JSON: an object of objects by name, the fields those of RESOURCES.
+
+    Whoever runs on several hosts must say how: `launch` is the program that starts a command on each of them.
+    """
+    try:
+        found = json.loads(text(name) or "{}")
+    except ValueError as error:
+        raise BadEnvironment(f"{name}: this is no JSON ({error})") from None
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise BadEnvironment(f"{name}: expected an object of objects by name")
+    return {key: {**RESOURCES, **_checked_resources(f"{name}.{key}", key, one)} for key, one in found.items()}
+
+
+def _checked_resources(where: str, key: str, one: dict[str, Any]) -> dict[str, Any]:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", key):
+        raise BadEnvironment(f"{where}: a name is small letters, digits and hyphens")
+    for field, value in one.items():
+        if field not in RESOURCES:
+            raise BadEnvironment(f"{where}: unknown field {field!r}; there are {', '.join(RESOURCES)}")
+        wanted = type(RESOURCES[field])
+        if type(value) is not wanted:
+            raise BadEnvironment(f"{where}.{field} must be a {wanted.__name__}")
+    whole = {**RESOURCES, **one}
+    if min(whole["processes"], whole["hosts"]) < 1:
+        raise BadEnvironment(f"{where}: at least one process on one host is wanted")
+    if whole["strategy"] not in ("ddp", "fsdp"):
+        raise BadEnvironment(f"{where}.strategy: {whole['strategy']!r} is none of ddp, fsdp")
+    if whole["queue"] == "control" or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", whole["queue"]):
+        raise BadEnvironment(f"{where}.queue: small letters, digits and hyphens, and not the queue control")
+    if not all(isinstance(word, str) for word in whole["launch"]):
+        raise BadEnvironment(f"{where}.launch: a list of words is wanted")
+    if whole["hosts"] > 1 and not (whole["launch"] and whole["rendezvous"]):
+        raise BadEnvironment(f"{where}: several hosts want launch and rendezvous")
+    return one
+
+
 def _others(name: str, kind: _Other, *, secrets_in: str) -> list[dict[str, Any]]:
     """The checked objects, each with the secret that stands beside it in the environment."""
     try:
@@ -136,7 +210,12 @@ def _others(name: str, kind: _Other, *, secrets_in: str) -> list[dict[str, Any]]
         _check_other(name, kind, one)
         variable = f"{secrets_in}_{one['id'].upper().replace('-', '_')}"
         one["secret"] = text(variable)
-        if not one["secret"]:
+        is_open = not one["secret"] and not kind.shortest_secret
+        if not _is_safe_address(one[kind.address], with_tls=not is_open):
+            raise BadEnvironment(
+                f"{name}: the {kind.address} of {one['id']} must begin with https://, and hold no password"
+            )
+        if not one["secret"] and kind.shortest_secret:
             raise BadEnvironment(f"{variable} is wanted: the secret of the {kind.what} {one['id']}")
         if len(one["secret"]) < kind.shortest_secret:
             raise BadEnvironment(f"{variable}: at least {kind.shortest_secret} characters are wanted")
@@ -150,27 +229,24 @@ def _check_other(name: str, kind: _Other, one: dict[str, Any]) -> None:
         wanted = kind.fields.get(field)
         if wanted is None:
             raise BadEnvironment(f"{name}: unknown field {field!r}; there are {', '.join(kind.fields)}")
-        if not isinstance(value, wanted):
+        kinds = (int, float) if wanted is float else (wanted,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
             raise BadEnvironment(f"{name}: {field} must be a {wanted.__name__}")
     if missing := [field for field in kind.needs if not one.get(field)]:
         raise BadEnvironment(f"{name}: a {kind.what} lacks {missing[0]}")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", one["id"]):
         raise BadEnvironment(f"{name}: the id {one['id']!r} must be small letters, digits and hyphens")
-    if not _is_safe_address(one[kind.address]):
-        raise BadEnvironment(
-            f"{name}: the {kind.address} of {one['id']} must begin with https://, and hold no password"
-        )
 
 
-def _is_safe_address(url: str) -> bool:
-    """TLS, or this very machine; nothing that would have to be hidden or escaped."""
+def _is_safe_address(url: str, *, with_tls: bool) -> bool:
+    """TLS if it is wanted, or this very machine; nothing that would have to be hidden or escaped."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
         return False
     is_local = host in ("localhost", "127.0.0.1", "::1")
-    speaks = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    speaks = parts.scheme == "https" or (parts.scheme == "http" and (is_local or not with_tls))
     return bool(host and speaks and re.fullmatch(r"[!-~]+", url)) and "@" not in parts.netloc
 
 

@@ -1,5 +1,7 @@
 """Executes one run: starts `python -m training.<stage> RUN_DIR` as a child process and watches it.
 
+Where several processes train a run together, the child is torchrun, which starts them and ends with them.
+
     claim ─► run folder ─► child ─► heartbeats, metric lines, orders ─► artifact ─► one fenced transaction
 
     RUNS/<run>/attempt-<n>/   the run folder (training/contracts) with the child's log.txt
@@ -34,7 +36,9 @@ from typing import Any, TypeVar
 from django import db
 from django.conf import settings
 
-from labeling.actions import artifacts, datasets, disk, runs
+from labeling.actions import artifacts, datasets, disk, resources, runs
+from labeling.actions.errors import BadInput
+from labeling.models import Run
 from labeling.supervisor.processes import die_with, kill_group
 from training import contracts
 from training.contracts import ContractError, RunConfig, RunError, RunResult
@@ -55,6 +59,8 @@ PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE",
 )  # fmt: skip
+NETWORK = ("NCCL_", "GLOO_", "SLURM_")
+"""How several processes reach each other; so begin the names of variables that are passed on too."""
 FIXED = {
     "HF_HUB_OFFLINE": "1",
     # A thread that waits must not spin: training shares its cores with the web and the database.
@@ -176,6 +182,7 @@ class _Execution:
             run.seed,
             settings.TRAINING_THREADS,
             checkpoint_seconds=settings.CHECKPOINT_SECONDS,
+            resources=self._offer().resources,
         )
         config.write(self.folder)
 
@@ -198,15 +205,22 @@ class _Execution:
     def _start(self) -> None:
         with (self.folder / LOG).open("wb") as output:
             self.child = subprocess.Popen(  # noqa: S603 - our own module on a folder of our making
-                [sys.executable, "-m", f"training.{self.claim.run.stage}", str(self.folder)],
+                command(self._offer(), self.claim.run.stage, self.folder),
                 cwd=settings.ROOT,
-                env=_environment(),
+                env={**_environment(), **_server_key(self.claim.run)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=die_with(os.getpid(), signal.SIGKILL),
             )
+
+    def _offer(self) -> resources.Offer:
+        """With what the run is trained. Raises _End."""
+        try:
+            return resources.offer(self.claim.run.resources)
+        except BadInput as error:
+            raise _failure(error.message, retryable=False) from error
 
     def _train(self) -> RunResult:
         """Watch the child until it has ended well. Raises _End or Fenced."""
@@ -352,9 +366,27 @@ class _Metrics:
         self.waiting.append(values)
 
 
+def command(offer: resources.Offer, stage: str, folder: Path) -> list[str]:
+    """What starts a stage: Python, or torchrun for as many processes as are wanted, on each of the hosts."""
+    story = ["-m", f"training.{stage}", str(folder)]
+    processes, hosts = offer.resources.processes, offer.resources.hosts
+    if processes * hosts == 1:
+        return [sys.executable, *story]
+    meet = ["--standalone"]
+    if hosts > 1:
+        meet = [
+            f"--nnodes={hosts}", "--rdzv-backend=c10d", f"--rdzv-endpoint={offer.rendezvous}",
+            f"--rdzv-id={folder.parent.name}-{folder.name}",
+        ]  # fmt: skip
+    torchrun = [sys.executable, "-m", "torch.distributed.run", *meet, f"--nproc-per-node={processes}"]
+    return [*offer.launch, *torchrun, *story]
+
+
 def _environment() -> dict[str, str]:
     """What the child may know: no address, password or key of ours."""
-    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    passed = {
+        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(NETWORK)
+    }
     threads = str(settings.TRAINING_THREADS)
     # Derived, so that the child learns nothing of the secret itself.
     key = hmac.digest(settings.SECRET_KEY.encode(), b"rankloop: checkpoints of training runs", "sha256").hex()
@@ -386,6 +418,20 @@ def _take_over(home: Path, folder: Path) -> None:
                 ignore=shutil.ignore_patterns("*.tmp"),
             )
             return
+
+
+def _server_key(run: Run) -> dict[str, str]:
+    """The key of the server that a generate run asks; it goes to where the operator says now, or nowhere."""
+    given = run.settings.get("server", {})
+    if run.stage != "generate" or not given.get("name"):
+        return {}
+    spec = settings.SERVERS.get(given["name"], {})
+    if (given["url"], given["model"]) != (spec.get("url"), spec.get("model")):
+        raise _failure(
+            f"The operator no longer offers the server {given['name']} as it was when this run was made.",
+            retryable=False,
+        )
+    return {contracts.SERVER_KEY: spec["secret"]} if spec["secret"] else {}
 
 
 def _keep_only_logs(home: Path, *, but: Path | None = None) -> None:

@@ -1,11 +1,12 @@
 """All settings, from the environment, in one file.
 
 Variables: DATABASE_URL, REDIS_URL, RANKLOOP_STATE, RANKLOOP_SECRET_KEY, RANKLOOP_HOSTS,
-RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS, RANKLOOP_ARTIFACTS,
+RANKLOOP_ORIGINS, RANKLOOP_HTTPS, RANKLOOP_DEBUG, RANKLOOP_THREADS, RANKLOOP_MODELS, RANKLOOP_RESOURCES,
+RANKLOOP_QUEUES, RANKLOOP_ARTIFACTS,
 RANKLOOP_KEEP_RUN_FOLDERS_DAYS, RANKLOOP_DISK_WARN_PERCENT, RANKLOOP_DISK_WARN_MB, RANKLOOP_DISK_FLOOR_MB,
 DATABASE_PASSWORD, REDIS_PASSWORD. Signing in: RANKLOOP_PROXIES, RANKLOOP_REQUIRE_MFA, RANKLOOP_OIDC,
-RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. Webhooks: RANKLOOP_WEBHOOKS. NAME_FILE names a file that holds the
-value of NAME, RANKLOOP_SECRETS a folder of such files (environment.py).
+RANKLOOP_EMAIL_URL, RANKLOOP_EMAIL_FROM. Webhooks: RANKLOOP_WEBHOOKS. Servers that write: RANKLOOP_SERVERS.
+NAME_FILE names a file that holds the value of NAME, RANKLOOP_SECRETS a folder of such files (environment.py).
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "control"
-CELERY_TASK_ROUTES = {"labeling.tasks.execute_run": {"queue": "train"}}
+CELERY_TASK_ROUTES = {"labeling.tasks.execute_run": {"queue": environment.TRAIN_QUEUE}}
 CELERY_TIMEZONE = "UTC"
 TICK_SECONDS = environment.integer("RANKLOOP_TICK_SECONDS", 5)
 # One static tick needs no memory of its own; the default scheduler would keep a pickle.
@@ -126,6 +127,18 @@ BASE_MODELS = {
     "tiny-t5": {"kind": "tiny", "family": "t5", "hidden_size": 64, "layers": 3, "heads": 4},
     **json.loads(environment.text("RANKLOOP_MODELS") or "{}"),
 }
+
+# Servers with an OpenAI-compatible API that leads may let write completions, and so send prompts to:
+# [{"id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "organisation/model"}], the
+# key in RANKLOOP_SERVER_KEY_LAB (without one http:// will do). `price_in` and `price_out` are of a million
+# tokens in `currency`; `parallel` requests are under way at once (8), `timeout_seconds` (120) each at most.
+SERVERS = environment.servers("RANKLOOP_SERVERS")
+# With what runs are trained, by the names that leads may choose (docs/devices.md):
+# {"two-gpus": {"queue": "gpu", "processes": 2, "strategy": "fsdp"}}
+RESOURCES = environment.resources("RANKLOOP_RESOURCES")
+# The queues that a train worker with this environment serves; all of them where nothing is said.
+ALL_TRAIN_QUEUES = sorted({environment.TRAIN_QUEUE, *(one["queue"] for one in RESOURCES.values())})
+TRAIN_QUEUES = environment.choices("RANKLOOP_QUEUES", ALL_TRAIN_QUEUES) or ALL_TRAIN_QUEUES
 
 # --- disk ------------------------------------------------------------------------------------------
 

@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from labeling import courier, launcher
-from labeling.actions import artifacts, audit, datasets, deliveries, loop, queue, retention, runs
+from labeling.actions import artifacts, audit, datasets, deliveries, loop, queue, resources, retention, runs
 from labeling.actions.errors import NotNow
-from labeling.models import Project, User
+from labeling.models import Project, Run, User
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,12 @@ def tick() -> None:
 
 @shared_task
 def execute_run(*, run_id: int) -> None:
-    """Execute a waiting run, then see at once what its end sets off."""
+    """Execute a waiting run, then see at once what its end sets off.
+
+    A hint from before the operator moved its resources to other hosts is let fall; another comes.
+    """
+    if resources.queue_of(run_id) not in settings.TRAIN_QUEUES:
+        return
     if launcher.execute(run_id, stopping):
         tick.delay()
 
@@ -89,8 +94,16 @@ def hint_deliveries() -> None:
 
 
 def hint(run_id: int) -> None:
-    """Tell the train workers that a run waits. A hint that nobody takes up is sent again by a tick."""
-    execute_run.apply_async(kwargs={"run_id": run_id}, expires=2 * runs.HINT_SECONDS)
+    """Tell the train workers of its queue that a run waits. A hint that nobody takes up is sent again."""
+    execute_run.apply_async(
+        kwargs={"run_id": run_id}, queue=resources.queue_of(run_id), expires=2 * runs.HINT_SECONDS
+    )
+
+
+def tell_workers(run: Run) -> None:
+    """Somebody has asked for this run. Without a worker's ear the next tick announces it."""
+    with suppress(OperationalError):
+        hint(run.pk)
 
 
 def _guarded(part: Callable[[], Any]) -> None:

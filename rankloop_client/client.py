@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -340,6 +340,22 @@ class Client:
         return self._server.pages(
             operations.RUNS, {"project": project}, stage=stage, state=state, round=round
         )
+
+    def write_completions(
+        self,
+        project: str,
+        *,
+        server: str = "",
+        prompts: Sequence[str] = (),
+        count: int = 0,
+        best_of: int = 1,
+    ) -> records.Run:
+        """Have the project's policy, or a server of the operator's, write for these prompts or for `count`.
+
+        They are in the ranking queue once the run is done. Not repeated: after MaybeDone, look at the runs.
+        """
+        body = {"server": server, "prompts": list(prompts), "count": count, "best_of": best_of}
+        return self._server.call(operations.WRITE_COMPLETIONS, {"project": project}, body=body)
 
     def run(self, run: str) -> records.RunWhole:
         return self._server.call(operations.RUN, {"run": run})

@@ -238,6 +238,7 @@ class Freezing:
 class Run:
     run: str
     stage: str
+    is_judge: bool
     state: str
     round: str | None
     step: int

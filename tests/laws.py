@@ -77,7 +77,7 @@ VERSIONS = {
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """
         SELECT version.id FROM labeling_datasetversion version
         LEFT JOIN labeling_datasetrow row ON row.version_id = version.id
-        WHERE version.state = 'complete' GROUP BY version.id
+        WHERE version.state = 'complete' AND version.kind NOT IN ('pretraining', 'tasks') GROUP BY version.id
         HAVING count(row.id) = 0 OR min(row.ordinal) <> 0 OR max(row.ordinal) <> count(*) - 1
             OR count(*) <> (counts ->> CASE kind WHEN 'comparisons' THEN 'rankings' ELSE 'rows' END)::int""",
     "a version's rows are of its kind and its project": """
@@ -109,9 +109,9 @@ ROUNDS = {
         GROUP BY project_id HAVING count(*) > 1""",
     "a round that is over says when, and one that is not does not": """
         SELECT id FROM labeling_round WHERE (state IN ('running', 'held')) <> (finished_at IS NULL)""",
-    "a round and a stage have one run": """
+    "a round and a stage have one run, and one judge": """
         SELECT round_id FROM labeling_run WHERE round_id IS NOT NULL AND stage <> 'evaluate'
-        GROUP BY round_id, stage HAVING count(*) > 1""",
+        GROUP BY round_id, stage, is_judge HAVING count(*) > 1""",
     "a completed round has done all its steps": """
         SELECT round.id FROM labeling_round round JOIN labeling_roundstep step ON step.round_id = round.id
         WHERE round.state = 'completed' AND step.state <> 'done'""",
@@ -120,11 +120,11 @@ LINEAGE = {
     "a trained model is what its completed run has written": """
         SELECT model.id FROM labeling_modelversion model LEFT JOIN labeling_run run ON run.id = model.run_id
         WHERE model.kind <> 'outside' AND (run.state, run.artifact, run.project_id,
-            CASE run.stage WHEN 'ppo' THEN 'policy' ELSE run.stage END)
+            CASE WHEN run.stage IN ('ppo', 'dpo') THEN 'policy' ELSE run.stage END)
             IS DISTINCT FROM ('completed', model.artifact, model.project_id, model.kind)""",
     "a completed run that trains has a model": """
         SELECT run.id FROM labeling_run run LEFT JOIN labeling_modelversion model ON model.run_id = run.id
-        WHERE run.state = 'completed' AND run.stage IN ('sft', 'reward', 'ppo') AND model.id IS NULL""",
+        WHERE run.state = 'completed' AND run.stage NOT IN ('generate', 'evaluate') AND model.id IS NULL""",
     "a run reads complete versions and published models of its project, and at least one thing": """
         SELECT run.id FROM labeling_run run LEFT JOIN labeling_runinput given ON given.run_id = run.id
         LEFT JOIN labeling_datasetversion version ON version.id = given.dataset_id

@@ -148,3 +148,50 @@ def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(monkeypatch):
         receivers(monkeypatch, {**LAB, "secret": "s" * 32})
     with pytest.raises(BadEnvironment, match="two receivers have the same id"):
         receivers(monkeypatch, LAB, LAB)
+
+
+# --- servers that write completions ---------------------------------------------------------------------
+
+VLLM = {"id": "lab", "name": "Our lab", "url": "https://llm.example.org/v1", "model": "org/large"}
+
+
+def servers(monkeypatch, *found, key=""):
+    monkeypatch.setenv("RANKLOOP_SERVERS", json.dumps(found))
+    monkeypatch.setenv("RANKLOOP_SERVER_KEY_LAB", key)
+    return environment.servers("RANKLOOP_SERVERS")
+
+
+def test_servers_are_found_by_their_ids_with_their_keys(monkeypatch):
+    assert environment.servers("RANKLOOP_SERVERS") == {}
+    priced = {**VLLM, "price_in": 1, "price_out": 2.5, "currency": "EUR", "timeout_seconds": 30}
+    assert servers(monkeypatch, priced, key="sk-1") == {"lab": {**priced, "secret": "sk-1"}}
+
+
+def test_a_server_without_a_key_may_be_asked_in_the_clear_and_one_with_a_key_not(monkeypatch):
+    inside = {**VLLM, "url": "http://vllm:8000/v1"}
+    assert servers(monkeypatch, inside)["lab"]["secret"] == ""
+    with pytest.raises(BadEnvironment, match="the url of lab must begin with https://"):
+        servers(monkeypatch, inside, key="sk-1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"model": ""}, "a server lacks model"),
+        ({"parallel": 0}, "parallel of lab must be at least 1"),
+        ({"parallel": True}, "parallel must be a int"),
+        ({"price_in": -1}, "price_in of lab must be at least 0"),
+        ({"price_in": "1"}, "price_in must be a float"),
+        ({"key": "sk-1"}, "unknown field 'key'"),
+        ({"url": "https://user:secret@llm.example.org"}, "hold no password"),
+        ({"model": "m" * 101}, "longer than 100 characters"),
+    ],
+)
+def test_a_server_that_cannot_be_used_stops_the_start(monkeypatch, wrong, reason):
+    with pytest.raises(BadEnvironment, match=reason):
+        servers(monkeypatch, {**VLLM, **wrong})
+
+
+def test_a_key_that_no_header_can_hold_stops_the_start(monkeypatch):
+    with pytest.raises(BadEnvironment, match="the key of lab must be printable"):
+        servers(monkeypatch, VLLM, key="sk 1")

@@ -57,7 +57,7 @@ BREAKS = {
         DROP INDEX round_one_open; UPDATE labeling_round SET state = 'held'""",
     "a round that is over says when, and one that is not does not": """
         UPDATE labeling_round SET finished_at = NULL""",
-    "a round and a stage have one run": """
+    "a round and a stage have one run, and one judge": """
         DROP INDEX run_round_stage_once; UPDATE labeling_run SET stage = 'ppo'""",
     "a completed round has done all its steps": "UPDATE labeling_roundstep SET state = 'running'",
     "a trained model is what its completed run has written": """

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training import data
+from training import data, devices
 from training.contracts import TRAINED_ON, ContractError, DemonstrationRow, TrainedOn, from_dict, read_json
 from training.data import Example, Prompt
 from training.reward import score_all
@@ -46,14 +46,16 @@ class Best:
             return
         self.step, self.figures = step, figures
         if self.by != "last":
-            self._weights = {name: weight.detach().cpu().clone() for name, weight in self._trained()}
+            self._weights = {
+                name: devices.full(weight.detach()).cpu().clone() for name, weight in self._trained()
+            }
 
     @torch.no_grad()
     def restore(self) -> None:
         """Give the model the weights of the best step."""
         for name, weight in self._trained():
             if name in self._weights:
-                weight.copy_(self._weights[name])
+                weight.copy_(devices.part(self._weights[name], weight))
 
     def state_dict(self) -> dict[str, Any]:
         return {"step": self.step, "figures": self.figures, "weights": self._weights}

@@ -8,14 +8,20 @@ over those.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 # How fast an adaptive KL coefficient moves, and how far off the KL may seem to it (Ziegler et al. 2019, 2.2).
 KL_GAIN = 0.1
 KL_ERROR_LIMIT = 0.2
 # Added to a group's standard deviation, so that scores that differ by rounding alone stay near 0.
 GROUP_EPSILON = 1e-4
+CHUNK = 2048
+"""Positions whose logits are in memory at once."""
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -116,3 +122,17 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor
     near = old_values + (values - old_values).clamp(-clip, clip)
     error = torch.maximum((values - returns).square(), (near - returns).square())
     return 0.5 * masked_mean(error, mask)
+
+
+def chunked_nats(states: Tensor, output: Callable[[Tensor], Tensor], targets: Tensor) -> Tensor:
+    """[N] -log p(target) from the states [N, H] that predict them, through the output layer.
+
+    Logits are N times the vocabulary, mostly the largest tensor of all: only those of CHUNK positions exist
+    at a time, and the backward pass computes them again, a third more work in that one layer.
+    """
+
+    def nats(some: Tensor, wanted: Tensor) -> Tensor:
+        return cross_entropy(output(some).float(), wanted, reduction="none")
+
+    parts = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
+    return torch.cat([checkpoint(nats, *part, use_reentrant=False) for part in parts])

@@ -7,6 +7,7 @@ RLOO or GRPO, which have no value model.
 from __future__ import annotations
 
 import copy
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training import data
 from training.checkpoints import load_policy, place, save_model
-from training.contracts import ContractError, PpoSettings
+from training.contracts import ContractError, PpoSettings, Resources
 from training.data import Prompt
+from training.devices import Group
 from training.families import response_logits
 from training.losses import (
     adapted_kl_coefficient,
@@ -40,7 +42,7 @@ from training.pretraining import Corpus, language_loss
 from training.resume import Part
 from training.reward import score_all
 from training.reward_model import RewardModel, Scorer, load_reward_model, new_reward_model
-from training.rollout import Rollout, by_length, endless, episode_keys, in_parts
+from training.rollout import Rollout, by_length, endless, episode_keys, gathered, in_parts
 from training.sampling import response_log_probs, sample
 from training.stage import Run, main
 from training.tokens import Batch, collate, reads_alike
@@ -91,19 +93,25 @@ class Trainer:
         reader: PreTrainedTokenizerBase | None,
         seed: int,
         corpus: Corpus | None = None,
+        group: Group | None = None,
     ) -> None:
         """`value`: None for an estimator without one. `reader`: the tokenizer of a reward model that reads
         other tokens than the policy's, else None. `corpus`: what PPO-ptx learns beside."""
         self.settings, self.tokenizer, self.seed, self.corpus = settings, tokenizer, seed, corpus
+        self.group = group = group or Group(Resources(), str(policy.device))
         self.reward, self.reader = reward.requires_grad_(False), reader
         self.reference = policy if settings.lora_rank else copy.deepcopy(policy).requires_grad_(False)
         self.policy, self.value = policy, value
         tune(policy, settings)
+        self.spread_policy = group.spread(policy)
         self.average = Average(policy, settings.ema_decay)
         self.policy_optimizer = adam(trained(policy), settings.policy_learning_rate)
         self.schedules = [constant_from_tenth(self.policy_optimizer, settings.warmup_iterations)]
         if value is not None:
             tune(value.requires_grad_(True).backbone, settings)
+            if value.rho is not None:
+                value.rho.requires_grad_(False)  # of a reward model's ties: no value depends on it
+            self.spread_value = group.spread(value)
             self.value_optimizer = adam(trained(value), settings.value_learning_rate)
             self.schedules.append(constant_from_tenth(self.value_optimizer, settings.warmup_iterations))
         self.kl_coefficient = settings.kl_coefficient
@@ -130,15 +138,17 @@ class Trainer:
         """Sample `copies` responses to each prompt and score them.
 
         An episode's noise is keyed by the iteration, its prompt, the how-manieth of that prompt it is, and
-        its copy.
+        its copy. Of several processes each samples a share, and all learn from the whole.
         """
-        settings, pad = self.settings, self.tokenizer.pad_token_id
+        settings, pad, group = self.settings, self.tokenizer.pad_token_id, self.group
+        whole, keys = prompts, episode_keys(prompts)[group.rank :: group.size]
+        prompts = prompts[group.rank :: group.size]
         self._train_mode(False)
         with autocast(settings, self.policy.device):
             samples = sample(
                 self.policy,
                 [prompt.ids for prompt in prompts],
-                episode_keys(prompts),
+                keys,
                 end=self.tokenizer.eos_token_id,
                 pad=pad,
                 limit=settings.max_response_tokens,
@@ -157,7 +167,7 @@ class Trainer:
             values = torch.zeros_like(reference)
             if self.value is not None:
                 values = self._read(batch, self.value.values) * batch.response_mask
-            return Rollout(
+            own = Rollout(
                 batch=batch,
                 log_probs=samples.log_probs,
                 reference=reference,
@@ -165,6 +175,11 @@ class Trainer:
                 scores=self._scores(asked, responses, batch),
                 cut_off=~samples.finished,
             )
+        if group.size == 1:
+            return own
+        return gathered(
+            own, responses, [prompt.ids for prompt in whole for _ in range(copies)], copies, pad, group
+        )
 
     def _scores(self, prompts: Sequence[Prompt], responses: Sequence[list[int]], batch: Batch) -> Tensor:
         """[N] rewards of the batch: of its tokens, or as text where the reward model reads others."""
@@ -223,19 +238,20 @@ class Trainer:
         self, rollout: Rollout, advantages: Tensor, returns: Tensor, index: Tensor, number: int
     ) -> dict[str, float]:
         """One step from the minibatch `index`, the run's `number`-th; gradients of its parts are added up."""
-        settings = self.settings
+        settings, group = self.settings, self.group
         minibatch = rollout.batch.rows(index)
         figures: defaultdict[str, float] = defaultdict(float)
         ratio_errors = []
-        for places in by_length(minibatch, settings.micro_batch_size or len(index)):
+        size = settings.micro_batch_size or math.ceil(len(index) / group.size)
+        for (places,), counted in group.parts(list(by_length(minibatch, size)), 1):
             rows, batch = index[places], minibatch.rows(places)
             mask, width = batch.response_mask, slice(batch.width)
             # Means are over the tokens of the whole minibatch: this part has so much of them.
-            share = (mask.sum() / minibatch.response_mask.sum()).item()
+            share = counted * (mask.sum() / minibatch.response_mask.sum()).item()
             old, old_values = rollout.log_probs[rows, width], rollout.values[rows, width]
 
             with autocast(settings, batch.ids.device):
-                logits = response_logits(self.policy, batch, settings.temperature)
+                logits = self.spread_policy(response_logits, batch, settings.temperature)
             everywhere = logits.log_softmax(dim=-1)
             log_probs = everywhere.gather(-1, batch.responses.unsqueeze(-1)).squeeze(-1)
             surrogate, clipped = policy_loss(log_probs, old, advantages[rows, width], mask, settings.clip)
@@ -244,7 +260,7 @@ class Trainer:
                 loss = surrogate + self.kl_coefficient * kl_loss(
                     log_probs, rollout.reference[rows, width], mask
                 )
-            (loss * share).backward()
+            self.spread_policy.backward(loss * share)
             with torch.no_grad():
                 entropy = masked_mean(-(everywhere.exp() * everywhere).sum(dim=-1), mask)
                 ratio_errors.append((((log_probs - old) * mask).exp() - 1).abs().max().item())
@@ -252,9 +268,9 @@ class Trainer:
 
             if self.value is not None:
                 with autocast(settings, batch.ids.device):
-                    values = self.value.values(batch)
+                    values = self.spread_value(RewardModel.values, batch)
                 error = value_loss(values, old_values, returns[rows, width], mask, settings.value_clip)
-                (settings.value_coefficient * error * share).backward()
+                self.spread_value.backward(settings.value_coefficient * error * share)
                 part["value_loss"] = error
             for name, mean in part.items():
                 figures[name] += mean.item() * share
@@ -264,7 +280,8 @@ class Trainer:
         step(self.policy, self.policy_optimizer, settings.max_gradient_norm)
         if self.value is not None:
             step(self.value, self.value_optimizer, settings.max_gradient_norm)
-        return {**figures, "ratio_error": max(ratio_errors)}
+        summed = dict(zip(figures, group.sum(*figures.values()), strict=True))
+        return {**summed, "ratio_error": max(group.gather(max(ratio_errors)))}
 
     def _pretrain(self, corpus: Corpus, episodes: int, number: int) -> float:
         """Add gamma times the gradients of the pretraining loss; returns the loss, nats a predicted token."""
@@ -272,12 +289,13 @@ class Trainer:
         size = episodes * settings.pretraining_per_episode
         batch = corpus.batch(number, size, pad, self.policy.device)
         total = 0.0
-        for rows in by_length(batch, settings.micro_batch_size or settings.minibatch_size):
+        size = settings.micro_batch_size or math.ceil(settings.minibatch_size / self.group.size)
+        for (rows,), counted in self.group.parts(list(by_length(batch, size)), 1):
             part = batch.rows(rows)
-            share = (part.response_mask.sum() / batch.response_mask.sum()).item()
+            share = counted * (part.response_mask.sum() / batch.response_mask.sum()).item()
             with autocast(settings, batch.ids.device):
-                loss = language_loss(self.policy, part)
-            (settings.pretraining_coefficient * loss * share).backward()
+                loss = self.spread_policy(language_loss, part)
+            self.spread_policy.backward(settings.pretraining_coefficient * loss * share)
             total += loss.item() * share
         return total
 
@@ -290,7 +308,7 @@ class Trainer:
 
 def improve(run: Run) -> dict[str, Any]:
     settings = cast(PpoSettings, run.config.settings)
-    check(settings, has_corpus=run.has("pretraining.jsonl"))
+    check(settings, has_corpus=run.has("pretraining.jsonl"), processes=run.group.size)
 
     # 1. The models. The value model reads the policy's tokens: it starts as the reward model, or where that
     # one reads others, as the policy with a fresh head.
@@ -322,7 +340,15 @@ def improve(run: Run) -> dict[str, Any]:
 
     # 3. Sample, score, learn.
     trainer = Trainer(
-        settings, policy, value, tokenizer, reward, None if alike else reader, run.config.seed, corpus
+        settings,
+        policy,
+        value,
+        tokenizer,
+        reward,
+        None if alike else reader,
+        run.config.seed,
+        corpus,
+        run.group,
     )
     total = max(1, settings.episodes // settings.batch_size)
     asked = settings.batch_size // settings.responses_per_prompt
@@ -352,6 +378,7 @@ def improve(run: Run) -> dict[str, Any]:
     fresh = endless(held_out or train, random.Random(run.config.seed))
     measured = [next(fresh) for _ in range(FINAL_SAMPLES)]
     trainer.average.publish()
+    run.group.end()  # of several processes the first goes on alone
     parts = [
         trainer.roll_out(measured[start : start + settings.batch_size], total + 1 + start)
         for start in range(0, len(measured), settings.batch_size)
@@ -372,8 +399,10 @@ def improve(run: Run) -> dict[str, Any]:
     }
 
 
-def check(settings: PpoSettings, *, has_corpus: bool) -> None:
+def check(settings: PpoSettings, *, has_corpus: bool, processes: int = 1) -> None:
     """Raises ContractError, naming the setting, where settings contradict each other."""
+    if settings.batch_size // settings.responses_per_prompt < processes:
+        raise ContractError("settings.batch_size: a prompt for each process at least")
     minibatch = settings.minibatch_size
     if settings.kl_target and not settings.kl_coefficient:
         raise ContractError("settings.kl_coefficient: must be above 0 for kl_target to steer it")

@@ -7,6 +7,7 @@
       position.json        the step, whose recipe it is, and plain values
       manifest.json        the hash of each file, signed (HMAC) with the key that the launcher passes
 
+Of several processes the first writes, what is cut up among them whole; random numbers are each one's own.
 A checkpoint is written beside its place, its manifest last, and then renamed: it is whole or not there. The
 newest whose signature and every hash are right is taken; others are passed over, in a line each. Its files
 are never written to again, so that another attempt's folder may hold links to them.
@@ -28,9 +29,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
-from safetensors.torch import load_model, save_model
-from torch import nn
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import Tensor, nn
 
+from training import devices
 from training.contracts import (
     CHECKPOINT_KEY,
     CHECKPOINTS,
@@ -58,6 +60,7 @@ class Stateful(Protocol):
 
 
 Part = nn.Module | Stateful
+Contents = tuple[dict[str, nn.Module | dict[str, Tensor]], dict[str, Any]]
 
 
 class Checkpoints:
@@ -71,7 +74,7 @@ class Checkpoints:
         self.run, self.folder = run, run.directory / CHECKPOINTS
         self.key = bytes.fromhex(os.environ.get(CHECKPOINT_KEY, ""))
         self.step, self.values = 0, cast(dict[str, Any], {})
-        self._newest = self._find() if self.key else None
+        self._newest = run.group.agree(self._find() if self.key and run.group.leads else None)
         if self._newest is None:
             run.begin_metrics()
         else:
@@ -87,26 +90,41 @@ class Checkpoints:
             return
         state = torch.load(self._newest / "state.pt", map_location="cpu", weights_only=True)
         for name, part in parts.items():
-            if isinstance(part, nn.Module):
-                load_model(part, self._newest / f"{name}.safetensors", device=str(_device_of(part)))
-            else:
+            if not isinstance(part, nn.Module):
                 part.load_state_dict(state["parts"][name])
-        torch.set_rng_state(state["torch"])
-        if torch.cuda.is_available() and state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
+                if isinstance(part, torch.optim.Optimizer):
+                    devices.shard_state(part)
+            elif devices.is_sharded(part):
+                devices.load_weights(part, load_file(self._newest / f"{name}.safetensors"))
+            else:
+                load_model(part, self._newest / f"{name}.safetensors", device=str(_device_of(part)))
+        own = state["random"][self.run.group.rank]
+        torch.set_rng_state(own["torch"])
+        if torch.cuda.is_available() and own["cuda"] is not None:
+            torch.cuda.set_rng_state(own["cuda"])
         version, numbers, gauss = state["python"]
         random.setstate((version, tuple(numbers), gauss))
 
     def keep(self, step: int, parts: Mapping[str, Part], **values: Any) -> None:
-        """Write a checkpoint of the step that was just done, if one is due. `values` are JSON."""
-        if not self.key or time.monotonic() - self._kept_at < self.run.config.checkpoint_seconds:
+        """Write a checkpoint of the step that was just done, if one is due. `values` are JSON.
+
+        Every process must call it; whether one is due is for the first to say.
+        """
+        due = time.monotonic() - self._kept_at >= self.run.config.checkpoint_seconds
+        if not self.key or not self.run.group.agree(due):
             return
+        contents = self._contents(parts)
+        if self.run.group.leads:
+            self._keep(step, contents, values)
+        self._kept_at = time.monotonic()
+
+    def _keep(self, step: int, contents: Contents, values: Mapping[str, Any]) -> None:
         place = self.folder / f"{step:08d}"
         beside = place.with_suffix(".tmp")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         try:
-            self._write(beside, step, parts, values)
+            self._write(beside, step, contents, values)
             shutil.rmtree(place, ignore_errors=True)
             beside.rename(place)
         except BaseException:
@@ -115,22 +133,36 @@ class Checkpoints:
         _sync(self.folder)
         for old in self._places()[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
-        self._kept_at = time.monotonic()
 
-    def _write(self, folder: Path, step: int, parts: Mapping[str, Part], values: Mapping[str, Any]) -> None:
+    def _contents(self, parts: Mapping[str, Part]) -> Contents:
+        """Models, and the state of all else; what is cut up among the processes is put together."""
+        models: dict[str, nn.Module | dict[str, Tensor]] = {}
         states: dict[str, Any] = {}
         for name, part in parts.items():
             if isinstance(part, nn.Module):
-                save_model(part, str(folder / f"{name}.safetensors"))
+                models[name] = devices.whole_weights(part) if devices.is_sharded(part) else part
             else:
-                states[name] = part.state_dict()
+                states[name] = devices.whole_state(part.state_dict())
         version, numbers, gauss = random.getstate()
+        own = {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        }
         state = {
             "parts": states,
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random": self.run.group.gather(own),
             "python": (version, list(numbers), gauss),
         }
+        return models, state
+
+    def _write(self, folder: Path, step: int, contents: Contents, values: Mapping[str, Any]) -> None:
+        models, state = contents
+        for name, model in models.items():
+            path = folder / f"{name}.safetensors"
+            if isinstance(model, dict):
+                save_file(model, path)
+            else:
+                save_model(model, str(path))
         # Through a file of Python's: its errors tell that the disk is full, torch's own do not.
         with (folder / "state.pt").open("wb") as file:
             torch.save(state, file)

@@ -17,10 +17,10 @@ from training.checkpoints import load_tokenizer
 from training.contracts import TRAINED_ON, ContractError, RewardSettings, TrainedOn, write_json
 from training.data import Example, Item
 from training.optimizer import adam, cosine_to_tenth
-from training.prefix import Sharing, row_tokens, score_items, try_sharing
+from training.prefix import Sharing, pays, row_tokens, score_items, try_sharing
 from training.resume import Part
 from training.reward_losses import agreeing, kwise_loss, kwise_pairs, tie_rate
-from training.reward_model import Ensemble, Scorer, new_reward_model
+from training.reward_model import Ensemble, RewardModel, Scorer, new_reward_model
 from training.reward_report import reward_report
 from training.stage import Run, main
 from training.tokens import collate
@@ -39,17 +39,22 @@ def train_reward(run: Run) -> dict[str, Any]:
     strangers = list(settings.held_out_labelers) or data.held_out_labelers(
         dataset.items, settings.held_out_labeler_share, run.config.seed
     )
-    of_train = [item for item in dataset.items if item.split == "train"]
-    held_out = [item for item in dataset.items if item.split != "train"]
+    if settings.learns_from == "valid" and strangers:
+        strangers = sorted(everyone - set(strangers))
+    of_train = [item for item in dataset.items if item.split == settings.learns_from]
+    held_out = [item for item in dataset.items if item.split != settings.learns_from]
     train = data.ranked_by(of_train, everyone - set(strangers))
     if not train:
-        raise ContractError("dataset.jsonl: no ranked item of the train split")
+        raise ContractError(
+            f"dataset.jsonl: no ranked item of the {settings.learns_from} split by who teaches the model"
+        )
 
     # 2. Train each member, and centre it on demonstrations, or on the completions where there are none.
     centred_on, examples = examples_to_centre_on(run, tokenizer, train)
     trained = [Member(run, number, train, dataset.items) for number in range(settings.members)]
     for member in trained:
         member.learn(trained[: member.number])
+    run.group.end()  # of several processes the first goes on alone
     for member in trained:
         member.model.centre(score_all(member.model, tokenizer, examples, settings.batch_size))
     models = [member.model for member in trained]
@@ -119,6 +124,7 @@ class Member:
         """
         run, settings, model = self.run, self.settings, self.model
         model.train(settings.gradient_checkpointing)  # dropout is off in either mode
+        self.spread = run.group.spread(model, model.backbone._no_split_modules or ())
         own = [each for each in model.parameters() if each.requires_grad and each is not model.rho]
         groups: list[dict[str, Any]] = [{"params": own}]
         if model.rho is not None:
@@ -154,24 +160,31 @@ class Member:
                 **figures,
             )
             kept.keep(self.number * steps + step, parts, losses=[each.losses for each in members])
-        model.eval()
+        self.model = cast(RewardModel, self.spread.whole()).eval()
 
     def _gradients(self, items: Sequence[Item]) -> tuple[float, float]:
         """Add a batch's gradients up; returns its loss, and how often the model agrees with its pairs now."""
-        settings = self.settings
-        size = settings.micro_batch_size or len(items)
-        loss, agreed, ordered = 0.0, 0.0, 0
-        for start in range(0, len(items), size):
-            part = items[start : start + size]
+        settings, group = self.settings, self.run.group
+        loss = agreed = ordered = 0.0
+        # What is read in the same form goes together: processes must pass through a layer equally often.
+        alike = [
+            [item for item in items if pays(self.model.backbone, item, self.row_limit) == together]
+            for together in (True, False)
+        ]
+        for part, counted in (
+            each for some in alike for each in group.parts(some, settings.micro_batch_size)
+        ):
             points = [[ranking.scores for ranking in item.rankings] for item in part]
             pairs = kwise_pairs([item.orders for item in part], points, settings.margin_from_scores)
             with autocast(settings, self.run.device):
-                scores = score_items(self.model, part, self.pad, self.row_limit)
-            mean = kwise_loss(scores, pairs, self.model.eta) * len(part) / len(items)
-            mean.backward()
+                scores = self.spread(score_items, part, self.pad, self.row_limit)
+            mean = kwise_loss(scores, pairs, self.model.eta) * counted / len(items)
+            self.spread.backward(mean)
             loss += mean.item()
-            right, told = agreeing(scores, pairs)
-            agreed, ordered = agreed + right, ordered + told
+            if counted:
+                right, told = agreeing(scores, pairs)
+                agreed, ordered = agreed + right, ordered + told
+        loss, agreed, ordered = group.sum(loss, agreed, ordered)
         return loss, agreed / ordered if ordered else 0.5
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from training.data import Prompt, batches_by_length
+from training.devices import Group
 from training.noise import name_key
-from training.tokens import Batch
+from training.tokens import Batch, collate
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,33 @@ def in_parts(batch: Batch, size: int, read: Callable[[Batch], Tensor]) -> Tensor
         found[(rows, slice(some.shape[1])) if some.ndim > 1 else rows] = some
     assert found is not None
     return found
+
+
+def gathered(
+    own: Rollout, responses: list[list[int]], asked: Sequence[list[int]], copies: int, pad: int, group: Group
+) -> Rollout:
+    """All processes' episodes in the order of `asked`, where every group.size-th prompt is one process's."""
+    device = own.scores.device
+    places = torch.arange(len(asked)).view(-1, copies)
+    rows = [places[rank :: group.size].flatten() for rank in range(group.size)]
+    written: list[list[int]] = [[]] * len(asked)
+    for of_rank, part in zip(rows, group.gather(responses), strict=True):
+        for place, response in zip(of_rank.tolist(), part, strict=True):
+            written[place] = response
+
+    def together(tensor: Tensor) -> Tensor:
+        parts = group.gather(tensor.cpu())
+        found = tensor.new_zeros((len(asked), *max(part.shape[1:] for part in parts)))
+        for of_rank, part in zip(rows, parts, strict=True):
+            index = of_rank.to(device)
+            found[(index, slice(part.shape[1])) if part.ndim > 1 else index] = part.to(device)
+        return found
+
+    return Rollout(
+        batch=collate(asked, written, pad, device),
+        log_probs=together(own.log_probs),
+        reference=together(own.reference),
+        values=together(own.values),
+        scores=together(own.scores),
+        cut_off=together(own.cut_off),
+    )

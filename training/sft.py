@@ -16,6 +16,7 @@ from training.checkpoints import load_base, place, save_model
 from training.choice import Best, judge_of
 from training.contracts import ContractError, SftSettings
 from training.data import Example
+from training.devices import Spread
 from training.optimizer import adam, cosine_to_tenth
 from training.packing import Packing
 from training.pretraining import Corpus, language_loss
@@ -69,7 +70,10 @@ def fine_tune(run: Run) -> dict[str, Any]:
     by_loss = valid and settings.checkpoint == "best"
     best = Best(model, "reward" if judge else "valid_loss" if by_loss else "last")
 
-    # 3. Train on the responses alone, and on all of the corpus.
+    # 3. Train on the responses alone, and on all of the corpus. Of several processes each takes a share of
+    # every batch, and a loss is a mean over the tokens of the whole batch, wherever they are.
+    group = run.group
+    spread = group.spread(model, model._no_split_modules or ())
     demonstrated = settings.batch_size - mixed
     lengths = [len(example.prompt) + len(example.response) for example in train]
     total = settings.max_steps or data.total_steps(len(train), demonstrated, settings.epochs)
@@ -81,17 +85,27 @@ def fine_tune(run: Run) -> dict[str, Any]:
     losses: list[float] = run.checkpoints.values.get("losses", [])
     for step, indices in islice(enumerate(batches, 1), run.checkpoints.step, None):
         share = mixed / settings.batch_size
-        with autocast(settings, run.device):
-            log_probs = packing.log_probs(model, [train[index] for index in indices])
-        loss = -log_probs.mean()
-        ((1 - share) * loss).backward()
-        losses.append(loss.item())
+        examples = [train[index] for index in indices]
+        tokens = sum(len(example.response) for example in examples)
+        found = 0.0
+        for part, counted in group.parts(examples):
+            with autocast(settings, run.device):
+                log_probs = spread(packing.log_probs, part)
+            loss = -log_probs.sum() / tokens * (counted > 0)
+            spread.backward((1 - share) * loss)
+            found += loss.item()
+        losses += group.sum(found)
         line: dict[str, float] = {"loss": losses[-1], "learning_rate": optimizer.param_groups[0]["lr"]}
         if corpus:
-            with autocast(settings, run.device):
-                corpus_loss = language_loss(model, corpus.batch(step, mixed, pad, run.device))
-            (share * corpus_loss).backward()
-            line["pretraining_loss"] = corpus_loss.item()
+            batch, found = corpus.batch(step, mixed, pad, run.device), 0.0
+            for rows, counted in group.parts(range(mixed)):
+                some = batch.rows(torch.tensor(rows, device=run.device))
+                weight = (counted > 0) * (some.response_mask.sum() / batch.response_mask.sum()).item()
+                with autocast(settings, run.device):
+                    corpus_loss = spread(language_loss, some) * weight
+                spread.backward(share * corpus_loss)
+                found += corpus_loss.item()
+            (line["pretraining_loss"],) = group.sum(found)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -100,11 +114,11 @@ def fine_tune(run: Run) -> dict[str, Any]:
             figures: dict[str, float] = {}
             with autocast(settings, run.device):
                 if valid:
-                    figures["valid_loss"] = mean_loss(model, packing, valid, settings.batch_size)
+                    figures["valid_loss"] = mean_loss(spread, packing, valid, settings.batch_size)
                 if judge:
                     # Sampling reads token by token, which FlexAttention is not made for.
                     model.set_attn_implementation(attention)
-                    figures["reward"] = judge.reward(model)
+                    figures["reward"] = spread(judge.reward)
                     model.set_attn_implementation(packed_attention)
             line |= figures
         run.log(step, total, **line)
@@ -114,6 +128,8 @@ def fine_tune(run: Run) -> dict[str, Any]:
 
     # 4. The model folder.
     best.restore()
+    model = cast(PreTrainedModel, spread.whole())
+    group.end()  # of several processes the first goes on alone
     save_model(model, tokenizer, run.outputs)
     return {
         "loss": statistics.fmean(losses[-20:]),
@@ -141,19 +157,19 @@ def mixed_examples(settings: SftSettings) -> int:
     return mixed
 
 
-def mean_loss(
-    model: PreTrainedModel, packing: Packing, examples: Sequence[Example], batch_size: int
-) -> float:
+def mean_loss(spread: Spread, packing: Packing, examples: Sequence[Example], batch_size: int) -> float:
     """Nats a response token, dropout off."""
-    model.eval()
+    spread.model.eval()
     nats = tokens = 0.0
     lengths = [len(example.prompt) + len(example.response) for example in examples]
     with torch.no_grad():
-        for part in data.batches_by_length(lengths, batch_size):
-            log_probs = packing.log_probs(model, [examples[index] for index in part])
-            nats -= log_probs.sum().item()
-            tokens += len(log_probs)
-    model.train()
+        batches = list(data.batches_by_length(lengths, batch_size))
+        for (part,), counted in spread.group.parts(batches, 1):
+            log_probs = spread(packing.log_probs, [examples[index] for index in part])
+            nats -= counted * log_probs.sum().item()
+            tokens += counted * len(log_probs)
+    spread.model.train()
+    nats, tokens = spread.group.sum(nats, tokens)
     return nats / tokens
 
 

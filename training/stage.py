@@ -36,6 +36,7 @@ from training.contracts import (
     Stage,
     write_manifest,
 )
+from training.devices import Done, Group, die_with_torchrun, leads
 from training.resume import Checkpoints
 
 # Settings that mean nothing at 0; no number may be negative.
@@ -57,7 +58,7 @@ class Unavailable(Exception):
 
 
 class Run:
-    """A run in progress: its folder, configuration and device."""
+    """A run in progress: its folder, configuration and device, and the processes that share it."""
 
     def __init__(self, directory: Path) -> None:
         """Raises ContractError if the configuration or an input is not what the contract asks for."""
@@ -67,11 +68,13 @@ class Run:
         for name, required in STAGE_INPUTS[self.config.stage]:
             if required and not self.input(name).exists():
                 raise ContractError(f"{INPUTS}/{name}: missing")
-        self.device = _device(self.config.device)
+        self.group = Group(self.config.resources, self.config.device)
+        self.device = self.group.device
         self.outputs = directory / OUTPUTS
-        # What an earlier attempt published is no part of this one; what it kept in checkpoints is.
-        shutil.rmtree(self.outputs, ignore_errors=True)
-        self.outputs.mkdir()
+        if self.group.leads:
+            # What an earlier attempt published is no part of this one; what it kept in checkpoints is.
+            shutil.rmtree(self.outputs, ignore_errors=True)
+            self.outputs.mkdir()
         self.metrics = directory / METRICS
         self._start = time.monotonic()
         self.checkpoints = Checkpoints(self)
@@ -84,12 +87,13 @@ class Run:
 
     def begin_metrics(self, kept: Path | None = None, elapsed: float = 0.0) -> None:
         """Begin metrics.jsonl, or go on from what was kept of it, which took the run `elapsed` seconds."""
-        self.metrics.unlink(missing_ok=True)
-        if kept is not None:
-            # Whoever reads along sees all of it or nothing.
-            beside = self.metrics.with_suffix(".tmp")
-            shutil.copyfile(kept, beside)
-            beside.rename(self.metrics)
+        if self.group.leads:
+            self.metrics.unlink(missing_ok=True)
+            if kept is not None:
+                # Whoever reads along sees all of it or nothing.
+                beside = self.metrics.with_suffix(".tmp")
+                shutil.copyfile(kept, beside)
+                beside.rename(self.metrics)
         self._start = time.monotonic() - elapsed
 
     def elapsed(self) -> float:
@@ -99,11 +103,14 @@ class Run:
     def log(self, step: int, total: int, **values: float) -> None:
         """Append one line to metrics.jsonl; `time` is seconds since the run began.
 
+        Every process must call it, with the same values; the first writes.
         Raises ContractError if a value is not finite: such a run cannot recover.
         """
         for name, value in values.items():
             if not math.isfinite(value):
                 raise ContractError(f"{name} is not finite at step {step}: lower the learning rate")
+        if not self.group.leads:
+            return
         line = {"step": step, "total": total, "time": round(self.elapsed(), 3), **values}
         with self.metrics.open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
@@ -113,6 +120,7 @@ def main(stage: Stage, story: Callable[[Run], dict[str, Any]]) -> None:
     """`python -m training.<stage> RUN_DIR`: run the story and exit with the contract's code."""
     # A parent that ignores the signal would hand that down, and the launcher must be able to stop a run.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with_torchrun()
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         sys.exit(f"usage: python -m training.{stage} RUN_DIR")
     sys.exit(execute(stage, story, Path(sys.argv[1])))
@@ -124,7 +132,7 @@ def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Pat
     The story returns the figures of the whole run; result.json is written after everything else. What
     cannot be explained to the person who started the run is raised.
     """
-    for name in (RESULT, ERROR):
+    for name in (RESULT, ERROR) if leads() else ():
         (directory / name).unlink(missing_ok=True)
     config: RunConfig | None = None
     try:
@@ -134,7 +142,10 @@ def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Pat
             raise ContractError(f"config.stage: {config.stage!r}, but this is training.{stage}")
         _prepare(config)
         metrics = story(run)
+        run.group.end()
         RunResult(stage, metrics, write_manifest(run.outputs)).write(directory)
+    except Done:
+        return 0
     except ContractError as error:
         return _fail(directory, str(error), EXIT_BAD_INPUT)
     except Unavailable as error:
@@ -145,6 +156,7 @@ def execute(stage: Stage, story: Callable[[Run], dict[str, Any]], directory: Pat
             shutil.rmtree(directory / OUTPUTS, ignore_errors=True)
             return _fail(directory, DISK_FULL, EXIT_DISK_FULL, retryable=True)
         if config is None or not _is_out_of_memory(error):
+            _tell_the_launcher(directory, config, error)
             raise
         return _fail(directory, _memory_advice(config), EXIT_OUT_OF_MEMORY)
     return 0
@@ -173,15 +185,6 @@ def _prepare(config: RunConfig) -> None:
     transformers.logging.disable_progress_bar()
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ContractError(f"device: {name!r} is not available here") from error
-
-
 def _is_out_of_memory(error: BaseException) -> bool:
     # The CPU allocator raises a bare RuntimeError.
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
@@ -207,6 +210,16 @@ def _memory_advice(config: RunConfig) -> str:
     if value > 1:
         return f"Out of memory: lower settings.{name} (now {value})."
     return "Out of memory at one sequence at a time: lower settings.max_response_tokens."
+
+
+def _tell_the_launcher(directory: Path, config: RunConfig | None, error: Exception) -> None:
+    """Of several processes one fails and the others lose touch with it: the first to say why is right.
+
+    torchrun's own last words name none of it.
+    """
+    several = config is not None and config.resources.processes * config.resources.hosts > 1
+    if several and not (directory / ERROR).exists():
+        RunError(f"{type(error).__name__}: {error}".strip().split("\n", 1)[0]).write(directory)
 
 
 def _fail(directory: Path, reason: str, code: int, *, retryable: bool = False) -> int:

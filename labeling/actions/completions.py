@@ -111,6 +111,7 @@ def store_generated(run: Run, rows: Iterable[GeneratedRow], model: ModelVersion)
     for row in rows:
         check_text(row.text, "text", required=False)
         by_prompt.setdefault(row.prompt, []).append(row)
+    how = _how(run.settings)
     counts: Counter[Outcome] = Counter()
     ids = sorted(by_prompt)
     for start in range(0, len(ids), PROMPTS_AT_ONCE):
@@ -124,14 +125,22 @@ def store_generated(run: Run, rows: Iterable[GeneratedRow], model: ModelVersion)
         texts = [
             written
             for public_id in chunk
-            for written in _distinct(prompts[public_id], by_prompt[public_id], model)
+            for written in _distinct(prompts[public_id], by_prompt[public_id], model, how)
         ]
         counts.update(store_texts(texts, run=run))
         counts[Outcome.MERGED] += sum(len(by_prompt[public_id]) for public_id in chunk) - len(texts)
     return counts
 
 
-def _distinct(prompt: Prompt, rows: list[GeneratedRow], model: ModelVersion) -> list[Written]:
+def _how(settings: dict[str, Any]) -> dict[str, Any]:
+    """What holds of every text of a run: of how many samples it is the favourite, which server sent it."""
+    best_of, server = settings.get("best_of", 1), settings.get("server", {}).get("name")
+    return {**({"best_of": best_of} if best_of > 1 else {}), **({"server": server} if server else {})}
+
+
+def _distinct(
+    prompt: Prompt, rows: list[GeneratedRow], model: ModelVersion, how: dict[str, Any]
+) -> list[Written]:
     """One text for each group of equal samples, with the sampling of the first; each empty one for itself."""
     found: dict[bytes, Written] = {}
     empty = []
@@ -149,6 +158,8 @@ def _distinct(prompt: Prompt, rows: list[GeneratedRow], model: ModelVersion) -> 
                 "finish": row.finish,
                 "logprob": row.logprob,
                 "samples": [],
+                **({"reward": row.reward} if row.reward is not None else {}),
+                **how,
             }
             if row.reward is not None:
                 sampling["reward"] = row.reward

@@ -92,7 +92,9 @@ def take(
     with artifacts.staging() as folder:
         content = folder / "content"
         content.mkdir()
-        draft = _Draft(DatasetVersion.objects.create(project=project, kind=kind, number=_next(project, kind)))
+        draft = _Draft(
+            DatasetVersion.objects.create(project=project, kind=kind, number=next_number(project, kind))
+        )
         with (content / f"{kind}.jsonl").open("wb") as lines:
             draft.write(READERS[kind](chosen), lines)
         if not draft.counts["rows"]:
@@ -193,6 +195,6 @@ class _Draft:
         return figures
 
 
-def _next(project: Project, kind: str) -> int:
+def next_number(project: Project, kind: str) -> int:
     latest = DatasetVersion.objects.filter(project=project, kind=kind).aggregate(latest=Max("number"))
     return int(latest["latest"] or 0) + 1

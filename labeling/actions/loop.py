@@ -35,8 +35,7 @@ from labeling.models import (
 
 log = logging.getLogger(__name__)
 
-FULL = tuple(StepName)
-FIRST = tuple(name for name in StepName if name not in (StepName.REWARD, StepName.GATE, StepName.PPO))
+FIRST = (StepName.FREEZE, StepName.SFT, StepName.PROMOTE, StepName.GENERATE, StepName.RETIRE)
 MAX_REASON_BYTES = 2000
 
 
@@ -167,7 +166,7 @@ def has_rankings(project: Project) -> bool:
 def start_round(
     project: Project, trigger: str, actor: User | None = None, *, permute_seed: int | None = None
 ) -> Round:
-    """Open a round: the whole walk where there are rankings, else a first one that trains SFT alone.
+    """Open a round: the whole walk where there are rankings, else a first one that trains SFT alone (FIRST).
 
     `permute_seed` makes it a control (datasets.take). Raises NotNow if a round is open or there are no
     demonstrations, BadInput if the policy's settings cannot be used.
@@ -185,12 +184,28 @@ def start_round(
     control = {} if permute_seed is None else {"permute_seed": permute_seed}
     RoundStep.objects.bulk_create(
         RoundStep(round=round, ordinal=ordinal, name=name, detail=control if name == StepName.FREEZE else {})
-        for ordinal, name in enumerate(FULL if whole else FIRST)
+        for ordinal, name in enumerate(whole_walk(locked.loop_policy) if whole else FIRST)
     )
     audit.record(
         "round.started", project=locked, actor=actor, subject=round.public_id, number=number, trigger=trigger
     )
     return round
+
+
+def whole_walk(policy: LoopPolicy) -> list[StepName]:
+    """The steps of a round with rankings. Evaluation comes last: nobody's fresh items wait for it."""
+    evaluation = [StepName.JUDGE, StepName.EVALUATE] if policy.evaluation_reward else [StepName.EVALUATE]
+    return [
+        StepName.FREEZE,
+        StepName.SFT,
+        StepName.REWARD,
+        StepName.GATE,
+        StepName(policy.trainer),
+        StepName.PROMOTE,
+        StepName.GENERATE,
+        StepName.RETIRE,
+        *(evaluation if policy.evaluate else []),
+    ]
 
 
 @transaction.atomic

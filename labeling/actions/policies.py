@@ -1,4 +1,7 @@
-"""What a loop policy asks of each stage: InstructGPT's defaults under the project's own settings."""
+"""What a loop policy asks of each stage: InstructGPT's defaults under the project's own settings.
+
+What a run may load or call is the operator's to say: leads name a base model or a server, never its place.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,35 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from labeling.actions import corpora, resources
 from labeling.actions.errors import BadInput
-from labeling.models import LoopPolicy, RunStage
-from training.contracts import SETTINGS, STAGES, BaseModel, ContractError, Settings, SftSettings, from_dict
+from labeling.models import DatasetKind, LoopPolicy, RunStage
+from training.contracts import (
+    SETTINGS,
+    STAGES,
+    BaseModel,
+    ContractError,
+    PpoSettings,
+    Server,
+    Settings,
+    SftSettings,
+    from_dict,
+)
+
+FOR_OPERATORS = {
+    "base": gettext_lazy("%(stage)s.base: choose the base model by its name instead."),
+    "server": gettext_lazy("%(stage)s.server: a round's completions are its policy's."),
+}
 
 
 def stage_settings(policy: LoopPolicy, stage: str) -> Settings:
     """The settings of a stage. Raises BadInput whose message names the setting."""
     given = policy.stage_settings.get(stage, {})
     if isinstance(given, dict):
-        if "base" in given:
-            # Which models may be loaded is the operator's to say, not a lead's.
-            raise _bad(_("%(stage)s.base: choose the base model by its name instead."), stage=stage)
+        if named := FOR_OPERATORS.keys() & given.keys():
+            raise _bad(str(FOR_OPERATORS[min(named)]), stage=stage)
         if stage == RunStage.GENERATE:
             given = {"completions_per_prompt": policy.completions_per_item, **given}
     try:
@@ -43,13 +62,35 @@ def base_model(policy: LoopPolicy) -> BaseModel:
     return from_dict(BaseModel, spec, f"RANKLOOP_MODELS.{policy.base_model}")
 
 
+def server(name: str) -> Server:
+    """A server that writes completions. Raises BadInput if the operator has none of that name."""
+    try:
+        spec = settings.SERVERS[name]
+    except KeyError:
+        names = ", ".join(sorted(settings.SERVERS)) or "–"
+        raise BadInput(
+            _("The operator offers these servers: %(names)s.") % {"names": names}, field="server"
+        ) from None
+    fields = {field: spec[field] for field in asdict(Server()) if field in spec}
+    return Server(**{**fields, "name": name})
+
+
 def shown(stage_settings: dict[str, Any]) -> dict[str, Any]:
-    """A run's settings as leads read them: a base model by the operator's name for it, not where it lies."""
-    base, usual = stage_settings.get("base"), asdict(BaseModel())
-    if base is None:
-        return stage_settings
-    names = (name for name, spec in settings.BASE_MODELS.items() if usual | spec == base)
-    return {**stage_settings, "base": {**base, "name": next(names, "")}}
+    """A run's settings as leads read them: base model and server by the operator's names for them alone."""
+    kept = dict(stage_settings)
+    if base := kept.get("base"):
+        usual = asdict(BaseModel())
+        names = (name for name, spec in settings.BASE_MODELS.items() if usual | spec == base)
+        kept["base"] = {**base, "name": next(names, "")}
+    if given := kept.pop("server", None):
+        kept |= {"server": {"name": given["name"], "model": given["model"]}} if given["name"] else {}
+    return kept
+
+
+def mixes_pretraining_in(chosen: Settings) -> bool:
+    return (isinstance(chosen, SftSettings) and chosen.pretraining_share > 0) or (
+        isinstance(chosen, PpoSettings) and chosen.pretraining_coefficient > 0
+    )
 
 
 def check(policy: LoopPolicy) -> None:
@@ -60,7 +101,15 @@ def check(policy: LoopPolicy) -> None:
         sentence = _("%(stage)s is no stage; there are %(stages)s.")
         raise _bad(sentence, stage=ascii(min(unknown)), stages=", ".join(STAGES))
     for stage in STAGES:
-        stage_settings(policy, stage)
+        if mixes_pretraining_in(stage_settings(policy, stage)) and not corpora.newest(
+            policy.project, DatasetKind.PRETRAINING
+        ):
+            name = "pretraining_share" if stage == "sft" else "pretraining_coefficient"
+            sentence = _(
+                "%(stage)s.%(name)s: the project has no pretraining corpus; an operator imports one."
+            )
+            raise _bad(sentence, stage=stage, name=name)
+    resources.check(policy)
 
 
 def _bad(sentence: str, **values: str) -> BadInput:

@@ -54,7 +54,8 @@ def create_project(
 def check_policy(policy: LoopPolicy) -> None:
     """Raises BadInput, naming the field, if the policy's stages could not be run with these values."""
     check_model(policy)
-    check_json(policy.stage_settings, "stage_settings", max_bytes=MAX_SETTINGS_BYTES)
+    for field in ("stage_settings", "resources"):
+        check_json(getattr(policy, field), field, max_bytes=MAX_SETTINGS_BYTES)
     policies.check(policy)
 
 

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from labeling.actions import announcements, artifacts, audit, completions
+from labeling.actions import announcements, artifacts, audit, completions, fresh
 from labeling.actions.clock import Clock, from_now
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import (
@@ -52,6 +52,7 @@ MODEL_OF: dict[str, str] = {
     RunStage.SFT: ModelKind.SFT,
     RunStage.REWARD: ModelKind.REWARD,
     RunStage.PPO: ModelKind.POLICY,
+    RunStage.DPO: ModelKind.POLICY,
 }
 """The stages whose output is a model."""
 
@@ -91,9 +92,12 @@ def create(
     inputs: Inputs,
     round: Round | None = None,
     actor: User | None = None,
+    is_judge: bool = False,
+    resources: str = "",
 ) -> Run:
     """Write a waiting run; the caller's door tells the workers after commit.
 
+    `resources` names what it is trained with, which is no part of its recipe (actions/resources.py).
     Raises BadInput if an input is missing, unknown, unfinished or of another project.
     """
     _check_inputs(project, stage, inputs)
@@ -101,8 +105,10 @@ def create(
         project=project,
         round=round,
         stage=stage,
+        is_judge=is_judge,
         settings=dataclasses.asdict(settings),
         seed=seed,
+        resources=resources,
         recipe_digest=recipe_digest(stage, settings, seed, inputs),
         created_by=actor,
     )
@@ -119,14 +125,38 @@ def recipe_digest(stage: str, settings: Settings, seed: int, inputs: Inputs) -> 
         "stage": stage,
         "settings": dataclasses.asdict(settings),
         "seed": seed,
-        "inputs": {name: thing.artifact for name, thing in inputs.items()},
+        "inputs": _contents(inputs),
     }
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
-def completed(project: Project, digest: str) -> Run | None:
-    """A completed run of the project with this recipe."""
-    return Run.objects.filter(project=project, recipe_digest=digest, state=Run.State.COMPLETED).last()
+def completed(
+    project: Project, stage: str, settings: Settings, seed: int, inputs: Inputs, *, but: Collection[str] = ()
+) -> Run | None:
+    """The newest completed run of the project with this recipe; its inputs of the names `but` may differ."""
+    alike = Run.objects.filter(
+        project=project,
+        stage=stage,
+        settings=dataclasses.asdict(settings),
+        seed=seed,
+        state=Run.State.COMPLETED,
+    ).prefetch_related("inputs__dataset", "inputs__model")
+    wanted = _contents(inputs, but)
+    for run in alike.order_by("-pk"):
+        had: Inputs = {given.name: given.dataset or given.model for given in run.inputs.all()}  # type: ignore[misc]
+        if _contents(had, but) == wanted:
+            return run
+    return None
+
+
+def newest_reward(project: Project) -> ModelVersion | None:
+    """The reward model that policies are trained against now; no judge is ever taken for it."""
+    models = ModelVersion.objects.filter(project=project, kind=ModelKind.REWARD, run__is_judge=False)
+    return models.order_by("-pk").first()
+
+
+def _contents(inputs: Inputs, but: Collection[str] = ()) -> dict[str, str]:
+    return {name: thing.artifact for name, thing in inputs.items() if name not in but}
 
 
 def _check_inputs(project: Project, stage: str, inputs: Inputs) -> None:
@@ -221,11 +251,21 @@ def publish(claim: Claim, result: RunResult, artifact: str) -> None:
     )
     model = _create_model(run, result, artifact) if run.stage in MODEL_OF else None
     if run.stage == RunStage.GENERATE:
-        policy = run.inputs.select_related("model").get(name="policy").model
-        assert policy is not None
-        completions.store_generated(run, generated(artifact), policy)
+        writer = _writer(run)
+        completions.store_generated(run, generated(artifact), writer)
+        if run.round_id is None:  # in a round it is the loop that fills the queue
+            fresh.queue_items(run, writer, {})
     audit.record("run.completed", project=run.project, subject=run.public_id, artifact=artifact)
     announcements.run_finished(run, model)
+
+
+def _writer(run: Run) -> ModelVersion:
+    """Whose texts a generate run brings: its policy's, or those of the model that a server runs."""
+    if server := run.settings.get("server", {}).get("name"):
+        return completions.outside_model(run.project, run.settings["server"]["model"] or server)
+    policy = run.inputs.select_related("model").get(name="policy").model
+    assert policy is not None
+    return policy
 
 
 def is_published(claim: Claim, artifact: str) -> bool:
@@ -313,13 +353,15 @@ def _create_model(run: Run, result: RunResult, artifact: str) -> ModelVersion:
     """Models are numbered by project and kind; the project's row makes two publishers take turns."""
     Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
     kind = MODEL_OF[run.stage]
-    number = ModelVersion.objects.filter(project=run.project, kind=kind).count() + 1
-    while ModelVersion.objects.filter(project=run.project, name=f"{kind}-{number}").exists():
+    name = "judge" if run.is_judge else kind
+    alike = ModelVersion.objects.filter(project=run.project, kind=kind, run__is_judge=run.is_judge)
+    number = alike.count() + 1
+    while ModelVersion.objects.filter(project=run.project, name=f"{name}-{number}").exists():
         number += 1  # an outside model has taken the name
     return ModelVersion.objects.create(
         project=run.project,
         kind=kind,
-        name=f"{kind}-{number}",
+        name=f"{name}-{number}",
         run=run,
         artifact=artifact,
         report=result.metrics,

@@ -6,23 +6,30 @@ inside the transaction of one move (`move`).
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.actions import announcements, audit, datasets, gates, policies, runs
+from labeling.actions import (
+    announcements,
+    audit,
+    corpora,
+    datasets,
+    fresh,
+    gates,
+    policies,
+    resources,
+    runs,
+)
 from labeling.actions.errors import ActionError
-from labeling.actions.items import NewItem, create_items, retire
+from labeling.actions.items import retire
 from labeling.actions.rows import Selection
 from labeling.models import (
-    Completion,
-    CompletionOrigin,
     DatasetKind,
     DatasetVersion,
     Item,
@@ -37,10 +44,11 @@ from labeling.models import (
     Split,
     StepName,
 )
+from training.contracts import GenerateSettings, RewardSettings, Settings, SftSettings
 
 SEEDS_A_ROUND = 10
-SAMPLE = "sample"
-"""The prompts that a round generates completions for."""
+SAMPLE, HELD_OUT = "sample", "held_out"
+"""The prompts that a round generates completions for, and those that it measures its policy on."""
 
 
 def move(round_id: int) -> bool:
@@ -98,13 +106,20 @@ def _close(round: Round, state: str, reason: str = "") -> None:
 
 def _freeze(round: Round, step: RoundStep) -> bool:
     project = round.project
-    full = round.steps.filter(name=StepName.PPO).exists()
+    walked = set(round.steps.values_list("name", flat=True))
     taken = {DatasetKind.SFT.value: datasets.take(project, DatasetKind.SFT)}
-    if full:
+    if StepName.REWARD in walked:
         seed = step.detail.get("permute_seed")
         taken["comparisons"] = datasets.take(project, DatasetKind.COMPARISONS, permute_seed=seed)
+    if StepName.PPO in walked:
         taken["prompts"] = datasets.take(project, DatasetKind.PROMPTS, splits=(Split.TRAIN,))
-    chances = _choose_prompts(project, random.Random(f"{project.public_id}:{round.number}"))
+    if StepName.EVALUATE in walked and (split := _held_out_split(project)):
+        taken[HELD_OUT] = datasets.take(project, DatasetKind.PROMPTS, splits=(split,))
+    imported = {kind: corpora.newest(project, kind) for kind in corpora.ROWS}
+    taken |= {kind: version for kind, version in imported.items() if version is not None}
+    chances = fresh.choose_prompts(
+        project, project.loop_policy.items_per_round, random.Random(f"{project.public_id}:{round.number}")
+    )
     taken[SAMPLE] = datasets.take(project, DatasetKind.PROMPTS, among=list(chances))
     round.steps.filter(name=StepName.GENERATE).update(
         detail={"chances": {str(prompt): chance for prompt, chance in chances.items()}}
@@ -115,78 +130,134 @@ def _freeze(round: Round, step: RoundStep) -> bool:
     return True
 
 
-def _choose_prompts(project: Project, chance: random.Random) -> dict[int, float]:
-    """The prompts of a round's items: each one's key, and with what probability it was chosen.
-
-    A share comes from the validation split. Within a split those with fewest items come first, and among
-    equals chance decides: so a prompt's probability is 1, or that of its group.
-    """
-    policy = project.loop_policy
-    valid = round_half_up(policy.items_per_round * policy.valid_share)
-    wanted = {Split.TRAIN: policy.items_per_round - valid, Split.VALID: valid}
-    chosen: dict[int, float] = {}
-    for split, count in wanted.items():
-        prompts = Selection(project, policy.include_simulated, frozenset({split})).prompts()
-        had = Count("items", filter=Q(items__kind=Kind.RANK))
-        groups: dict[int, list[int]] = defaultdict(list)
-        for prompt, items in prompts.annotate(had=had).order_by("pk").values_list("pk", "had"):
-            groups[items].append(prompt)
-        for _items, group in sorted(groups.items()):
-            taken = min(count, len(group))
-            count -= taken
-            chosen |= dict.fromkeys(chance.sample(group, taken), taken / len(group))
-    return chosen
-
-
-def round_half_up(value: float) -> int:
-    return int(value + 0.5)
+def _held_out_split(project: Project) -> str | None:
+    """Whose prompts a policy is measured on: an evaluation reward model has learned the validation split."""
+    splits = (Split.TEST, Split.VALID) if project.loop_policy.evaluation_reward else (Split.VALID, Split.TEST)
+    simulated = project.loop_policy.include_simulated
+    held_out = (
+        split for split in splits if Selection(project, simulated, frozenset({split})).prompts().exists()
+    )
+    return next(held_out, None)
 
 
 # --- the steps that are runs ------------------------------------------------------------------------
 
 
 def _sft(round: Round, step: RoundStep) -> bool:
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.SFT)
+    assert isinstance(settings, SftSettings)
+    inputs: dict[str, Any] = {"dataset.jsonl": _dataset(round, "sft"), **_pretraining(round, settings)}
+    if settings.checkpoint == "best" and (judge := runs.newest_reward(round.project)):
+        inputs["reward"] = judge
     # The seed is the same in every round: with nothing new to learn, the model of an earlier one is taken.
-    return _run(round, step, RunStage.SFT, {"dataset.jsonl": _dataset(round, "sft")}, seed=0)
+    return _run(round, step, settings, inputs, seed=0)
 
 
 def _reward(round: Round, step: RoundStep) -> bool:
-    inputs = {
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.REWARD)
+    return _run(round, step, settings, _reward_inputs(round))
+
+
+def _judge(round: Round, step: RoundStep) -> bool:
+    """A reward model that shares neither prompts nor held-out labelers with the one that was trained against.
+
+    The seed is that one's, for the seed settles who is held out.
+    """
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.REWARD)
+    assert isinstance(settings, RewardSettings)
+    judging = dataclasses.replace(settings, learns_from="valid")
+    seed = round.runs.get(stage=RunStage.REWARD, is_judge=False).seed
+    return _run(round, step, judging, _reward_inputs(round), seed=seed)
+
+
+def _reward_inputs(round: Round) -> dict[str, Any]:
+    return {
         "dataset.jsonl": _dataset(round, "comparisons"),
         "demonstrations.jsonl": _dataset(round, "sft"),
         "base": _model(round, StepName.SFT),
     }
-    return _run(round, step, RunStage.REWARD, inputs)
 
 
 def _ppo(round: Round, step: RoundStep) -> bool:
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.PPO)
     inputs = {
         "prompts.jsonl": _dataset(round, "prompts"),
         "policy": _model(round, StepName.SFT),
         "reward": _model(round, StepName.REWARD),
+        **_pretraining(round, settings),
     }
-    return _run(round, step, RunStage.PPO, inputs)
+    return _run(round, step, settings, inputs)
+
+
+def _dpo(round: Round, step: RoundStep) -> bool:
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.DPO)
+    inputs = {"dataset.jsonl": _dataset(round, "comparisons"), "policy": _model(round, StepName.SFT)}
+    return _run(round, step, settings, inputs)
 
 
 def _generate(round: Round, step: RoundStep) -> bool:
-    inputs = {"prompts.jsonl": _dataset(round, SAMPLE), "policy": _newest_policy(round)}
-    return _run(round, step, RunStage.GENERATE, inputs)
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.GENERATE)
+    assert isinstance(settings, GenerateSettings)
+    inputs: dict[str, Any] = {"prompts.jsonl": _dataset(round, SAMPLE), "policy": _newest_policy(round)}
+    if settings.best_of > 1:
+        if judge := runs.newest_reward(round.project):
+            inputs["reward"] = judge
+        else:  # a first round has none yet
+            settings = dataclasses.replace(settings, best_of=1)
+    return _run(round, step, settings, inputs)
+
+
+def _evaluate(round: Round, step: RoundStep) -> bool:
+    """The policy against the SFT model that it started as."""
+    if HELD_OUT not in _frozen(round):
+        _end_step(step, RoundStep.State.DONE, off=True)
+        return True
+    inputs: dict[str, Any] = {
+        "prompts.jsonl": _dataset(round, HELD_OUT),
+        "policy": _newest_policy(round),
+        "reference": _model(round, StepName.SFT),
+        "reward": _model(round, StepName.REWARD),
+    }
+    if round.steps.filter(name=StepName.JUDGE).exists():
+        inputs["evaluation_reward"] = _model(round, StepName.JUDGE)
+    if DatasetKind.TASKS in _frozen(round):
+        inputs["tasks.jsonl"] = _dataset(round, DatasetKind.TASKS)
+    settings = policies.stage_settings(round.project.loop_policy, RunStage.EVALUATE)
+    return _run(round, step, settings, inputs)
+
+
+def _pretraining(round: Round, settings: Settings) -> dict[str, Any]:
+    """The corpus, for a stage that mixes it in. Raises ActionError if there is none."""
+    if not policies.mixes_pretraining_in(settings):
+        return {}
+    if DatasetKind.PRETRAINING not in _frozen(round):
+        raise ActionError(_("The project has no pretraining corpus."))
+    return {"pretraining.jsonl": _dataset(round, DatasetKind.PRETRAINING)}
 
 
 def _run(
-    round: Round, step: RoundStep, stage: str, inputs: dict[str, Any], *, seed: int | None = None
+    round: Round, step: RoundStep, settings: Settings, inputs: dict[str, Any], *, seed: int | None = None
 ) -> bool:
-    """Create the step's run, or take an earlier one of the same recipe; then wait for its end."""
+    """Create the step's run, or take an earlier one that learned the same; then wait for its end."""
+    is_judge = step.name == StepName.JUDGE
+    stage = RunStage.REWARD if is_judge else RunStage(step.name)
     if step.run is None:
-        settings = policies.stage_settings(round.project.loop_policy, stage)
         if seed is None:
             seed = round.number * SEEDS_A_ROUND + step.ordinal
-        digest = runs.recipe_digest(stage, settings, seed, inputs)
-        step.run = runs.completed(round.project, digest) if stage == RunStage.SFT else None
+        if stage == RunStage.SFT:
+            # By which reward model its checkpoint was chosen is no reason to train again.
+            step.run = runs.completed(round.project, stage, settings, seed, inputs, but={"reward"})
         step.reused = step.run is not None
         if step.run is None:
             step.run = runs.create(
-                round.project, stage, settings=settings, seed=seed, inputs=inputs, round=round
+                round.project,
+                stage,
+                settings=settings,
+                seed=seed,
+                inputs=inputs,
+                round=round,
+                is_judge=is_judge,
+                resources=resources.chosen(round.project.loop_policy, stage),
             )
         RoundStep.objects.filter(pk=step.pk).update(
             state=RoundStep.State.RUNNING, run=step.run, reused=step.reused, started_at=Now()
@@ -203,9 +274,14 @@ def _run(
     return False
 
 
+def _frozen(round: Round) -> dict[str, str]:
+    """The versions that the round's freeze took, or found: their public ids by name."""
+    found: dict[str, str] = round.steps.get(name=StepName.FREEZE).detail["datasets"]
+    return found
+
+
 def _dataset(round: Round, name: str) -> DatasetVersion:
-    freeze = round.steps.get(name=StepName.FREEZE)
-    return DatasetVersion.objects.get(public_id=freeze.detail["datasets"][name])
+    return DatasetVersion.objects.get(public_id=_frozen(round)[name])
 
 
 def _model(round: Round, name: str) -> ModelVersion:
@@ -213,40 +289,15 @@ def _model(round: Round, name: str) -> ModelVersion:
 
 
 def _newest_policy(round: Round) -> ModelVersion:
-    """What the round has trained: PPO's policy, or in a first round the SFT model."""
-    full = round.steps.filter(name=StepName.PPO).exists()
-    return _model(round, StepName.PPO if full else StepName.SFT)
+    """What the round has trained: PPO's or DPO's policy, or in a first round the SFT model."""
+    trained = round.steps.filter(name__in=(StepName.PPO, StepName.DPO)).first()
+    return _model(round, trained.name if trained else StepName.SFT)
 
 
 def _queue_items(round: Round, step: RoundStep, run: Run) -> dict[str, Any]:
-    """Fresh items to rank: one for each prompt with two or more distinct completions."""
-    policy, model = round.project.loop_policy, _newest_policy(round)
-    chances = step.detail.pop("chances")
-    origins = CompletionOrigin.objects.filter(run=run).select_related("completion__prompt")
-    texts: dict[int, list[Completion]] = defaultdict(list)
-    for origin in origins.order_by("pk"):
-        texts[origin.completion.prompt_id].append(origin.completion)
-    news = []
-    for completions in texts.values():
-        prompt = completions[0].prompt
-        if len(completions) < 2:
-            continue
-        held_out = prompt.split == Split.VALID
-        news.append(
-            NewItem(
-                prompt,
-                Kind.RANK,
-                completions[: policy.completions_per_item],
-                overlap=policy.valid_overlap if held_out else policy.overlap,
-                origin=Origin.GENERATED,
-                model=model,
-                round=round,
-                arm=prompt.split,
-                probability=chances[str(prompt.pk)],
-            )
-        )
-    create_items(round.project, news)
-    return {"items": len(news), "too_alike": len(chances) - len(news)}
+    chances = {int(prompt): chance for prompt, chance in step.detail.pop("chances").items()}
+    items = fresh.queue_items(run, _newest_policy(round), chances)
+    return {"items": items, "too_alike": len(chances) - items}
 
 
 # --- gate, promotion, retiring ----------------------------------------------------------------------
@@ -293,7 +344,10 @@ STEPS: dict[str, Callable[[Round, RoundStep], bool]] = {
     StepName.REWARD: _reward,
     StepName.GATE: _gate,
     StepName.PPO: _ppo,
+    StepName.DPO: _dpo,
     StepName.PROMOTE: _promote,
     StepName.GENERATE: _generate,
     StepName.RETIRE: _retire,
+    StepName.JUDGE: _judge,
+    StepName.EVALUATE: _evaluate,
 }

@@ -21,7 +21,7 @@ from labeling.actions.errors import NotNow
 from labeling.api.base import OneView, View
 from labeling.api.lists import ListView, Page
 from labeling.api.shapes import Moment, PersonShape, Shape
-from labeling.models import DatasetKind, DatasetVersion
+from labeling.models import FROZEN, DatasetKind, DatasetVersion
 from training.contracts import ContractError
 
 JSON_LINES = "application/jsonl"
@@ -46,11 +46,11 @@ class DatasetQuery(Page):
 
 
 class FreezeBody(Shape):
-    kind = serializers.ChoiceField(DatasetKind.values)
+    kind = serializers.ChoiceField([str(kind) for kind in FROZEN])
 
 
 class FreezingShape(Shape):
-    kind = serializers.ChoiceField(DatasetKind.values)
+    kind = serializers.ChoiceField([str(kind) for kind in FROZEN])
     newest = serializers.CharField(
         allow_null=True,
         help_text="The newest version of the kind until now. The same rows again make no new one.",

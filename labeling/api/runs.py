@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.actions import policies, runs
+from labeling import tasks
+from labeling.actions import policies, runs, writing
 from labeling.api.base import OneView, Query, View
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Moment, Shape
@@ -28,6 +29,7 @@ class InputShape(Shape):
 class RunShape(Shape):
     run = serializers.CharField(source="public_id")
     stage = serializers.ChoiceField(RunStage.values)
+    is_judge = serializers.BooleanField(help_text="A reward model that evaluates alone.")
     state = serializers.ChoiceField(Run.State.values)
     round = serializers.CharField(source="round.public_id", allow_null=True)
     step = serializers.IntegerField()
@@ -69,6 +71,34 @@ class Runs(ListView):
 
     def rows(self) -> QuerySet[Run]:
         return _of(self.here.membership.project_id)
+
+
+class WriteBody(Shape):
+    server = serializers.CharField(
+        default="", allow_blank=True, help_text="One that the operator offers; without it the policy writes."
+    )
+    prompts = serializers.ListField(
+        child=serializers.CharField(), default=list, help_text="Their ids; or `count` instead."
+    )
+    count = serializers.IntegerField(
+        default=0, min_value=0, help_text="Of the prompts with fewest items, so many."
+    )
+    best_of = serializers.IntegerField(
+        default=1, min_value=1, help_text="Of so many samples of the policy, the reward model's favourite."
+    )
+
+
+class WriteCompletions(View):
+    """Have completions written for prompts, and put into the ranking queue once they are there."""
+
+    @extend_schema(operation_id="write_completions", request=WriteBody, responses={201: RunShape})
+    def post(self, request: Request, project: str) -> Response:
+        asked = self.taken(request, WriteBody)
+        run = writing.write_completions(self.here.membership.project, actor=self.here.person, **asked)
+        tasks.tell_workers(run)
+        return Response(
+            RunShape(_of(run.project_id).get(pk=run.pk)).data, status=status.HTTP_201_CREATED
+        )  # fmt: skip
 
 
 class OneRun(OneView):

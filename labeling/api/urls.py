@@ -65,6 +65,9 @@ urlpatterns = [
     path("projects/<str:project>/prompts", prompts.Prompts.as_view(), name="prompts"),
     path("prompts/<str:prompt>", prompts.OnePrompt.as_view(), name="prompt"),
     path("projects/<str:project>/completions", completions.Completions.as_view(), name="completions"),
+    path(
+        "projects/<str:project>/completions/write", runs.WriteCompletions.as_view(), name="write-completions"
+    ),
     path("projects/<str:project>/items", items.Items.as_view(), name="items"),
     path("projects/<str:project>/datasets", datasets.Datasets.as_view(), name="datasets"),
     path("datasets/<str:dataset>", datasets.OneDataset.as_view(), name="dataset"),

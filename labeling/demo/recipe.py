@@ -45,7 +45,7 @@ STRING_STAGES: dict[str, dict[str, Any]] = {
         "ema_decay": 0.0,
     },
     "generate": {**LENGTHS, "completions_per_prompt": 6, "temperature": 1.0, "batch_size": 512},
-    "evaluate": {**LENGTHS, "batch_size": 512},
+    "evaluate": {**LENGTHS, "batch_size": 512, "max_prompts": 512},
 }
 
 STRINGS: dict[str, Any] = {

@@ -2,11 +2,11 @@
 
 from labeling.models.audit import AuditEvent, AuditSeal
 from labeling.models.completions import Completion, CompletionOrigin, ModelKind, ModelVersion
-from labeling.models.datasets import DatasetKind, DatasetRow, DatasetVersion
+from labeling.models.datasets import FROZEN, DatasetKind, DatasetRow, DatasetVersion
 from labeling.models.demonstrations import Demonstration, DemonstrationRevision, DemonstrationSource
 from labeling.models.invitations import Invitation
 from labeling.models.people import User
-from labeling.models.projects import LoopPolicy, Membership, Project, Role
+from labeling.models.projects import LoopPolicy, Membership, Project, Role, Trainer
 from labeling.models.prompts import Prompt, Split, UseCase
 from labeling.models.queue import Assignment, Draft, Item, ItemCompletion, Kind, Origin, QueueCursor, Slot
 from labeling.models.rankings import InputMode, Ranking, RankingRevision
@@ -18,11 +18,11 @@ from labeling.models.tokens import ApiToken
 from labeling.models.webhooks import Delivery, Webhook, WebhookEvent
 
 __all__ = [
-    "ApiToken", "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin", "DatasetKind",
-    "DatasetRow", "DatasetVersion", "Delivery", "Demonstration", "DemonstrationRevision",
+    "FROZEN", "ApiToken", "Assignment", "AuditEvent", "AuditSeal", "Completion", "CompletionOrigin",
+    "DatasetKind", "DatasetRow", "DatasetVersion", "Delivery", "Demonstration", "DemonstrationRevision",
     "DemonstrationSource", "Draft", "InputMode", "Invitation", "Item", "ItemCompletion", "Kind", "LoopPolicy",
     "Membership", "ModelKind", "ModelVersion", "Origin", "Project", "Prompt", "QueueCursor", "Ranking",
     "RankingRevision", "Role", "Round", "RoundStep", "Rubric", "Run", "RunInput", "RunMetric", "RunStage",
-    "ScheduledRound", "SignInAttempt", "Slot", "Split", "StepName", "Trigger", "UseCase", "User", "Webhook",
-    "WebhookEvent",
+    "ScheduledRound", "SignInAttempt", "Slot", "Split", "StepName", "Trainer", "Trigger", "UseCase", "User",
+    "Webhook", "WebhookEvent",
 ]  # fmt: skip

@@ -14,12 +14,21 @@ class DatasetKind(models.TextChoices):
     SFT = "sft"
     COMPARISONS = "comparisons"
     PROMPTS = "prompts"
+    PRETRAINING = "pretraining"
+    TASKS = "tasks"
+
+
+FROZEN = (DatasetKind.SFT, DatasetKind.COMPARISONS, DatasetKind.PROMPTS)
+"""The kinds that are made of what is in the database; the others are files that an operator imports."""
 
 
 class DatasetVersion(models.Model):
     """A frozen set of rows.
 
     incomplete ──► complete     by actions/datasets.freeze, once; a version that fails is deleted whole
+    complete                    by actions/corpora.py: a file that was imported is whole from birth
+
+    An imported version has no rows here: nothing in the database is their source.
 
     Complete versions and their rows cannot be changed or deleted: a trigger refuses it. `digest` is the
     SHA-256 of the JSONL bytes, which are a pure function of the rows; `artifact` addresses the files.

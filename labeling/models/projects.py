@@ -73,6 +73,13 @@ class Membership(models.Model):
         return self.is_active and order.index(self.role) >= order.index(role)
 
 
+class Trainer(models.TextChoices):
+    """How a round trains its policy; the values are stages of training."""
+
+    PPO = "ppo", _("PPO: on fresh samples, against the reward model")
+    DPO = "dpo", _("DPO: straight from the rankings")
+
+
 class LoopPolicy(models.Model):
     """What starts a round of a project, and how its stages run."""
 
@@ -94,6 +101,32 @@ class LoopPolicy(models.Model):
     stage_settings: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
         default=dict, blank=True, help_text=_('Overrides by stage: {"sft": {"learning_rate": 0.0015}}.')
     )
+    trainer = models.CharField(
+        _("how the policy is trained"),
+        max_length=3,
+        choices=Trainer,
+        default=Trainer.PPO,
+        help_text=_("Either way the reward model is trained first and has to pass its gate."),
+    )
+    evaluate = models.BooleanField(
+        _("measure each new policy against its SFT model"),
+        default=True,
+        help_text=_("On held-out prompts, after its completions are in the queue."),
+    )
+    evaluation_reward = models.BooleanField(
+        _("train a second reward model for that"),
+        default=False,
+        help_text=_(
+            "On the validation split, and by the labelers that reward.held_out_labelers or "
+            "reward.held_out_labeler_share hold out. Only a model that nobody trained against can tell "
+            "whether a policy got better or learned to please its reward model."
+        ),
+    )
+    resources: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_('Names from RANKLOOP_RESOURCES by stage: {"sft": "two-gpus"}; others run anywhere.'),
+    )
     completions_per_item = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(2), MaxValueValidator(9)]
     )
@@ -112,6 +145,9 @@ class LoopPolicy(models.Model):
 
     class Meta:
         verbose_name_plural = "loop policies"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(trainer__in=Trainer.values), name="policy_trainer"),
+        ]
 
     def __str__(self) -> str:
         return f"loop policy of {self.project}"

@@ -19,16 +19,19 @@ class Trigger(models.TextChoices):
 
 
 class StepName(models.TextChoices):
-    """The steps of a round in their order. A first (bootstrap) round has no reward, gate and PPO."""
+    """All steps that a round may have, in their order; which it has is settled when it starts (loop.py)."""
 
     FREEZE = "freeze", _("freeze")
     SFT = "sft", _("SFT")
     REWARD = "reward", _("reward model")
     GATE = "gate", _("reward gate")
     PPO = "ppo", _("PPO")
+    DPO = "dpo", _("DPO")
     PROMOTE = "promote", _("promotion")
     GENERATE = "generate", _("generate")
     RETIRE = "retire", _("retire")
+    JUDGE = "judge", _("evaluation reward model")
+    EVALUATE = "evaluate", _("evaluate")
 
 
 class Round(models.Model):

@@ -15,6 +15,7 @@ class RunStage(models.TextChoices):
     SFT = "sft", _("SFT")
     REWARD = "reward", _("reward model")
     PPO = "ppo", _("PPO")
+    DPO = "dpo", _("DPO")
     GENERATE = "generate", _("generate")
     EVALUATE = "evaluate", _("evaluate")
 
@@ -48,6 +49,12 @@ class Run(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     settings: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     seed = models.PositiveIntegerField(default=0)
+    is_judge = models.BooleanField(
+        default=False, help_text="A reward model that evaluates alone: no policy is trained against it."
+    )
+    resources = models.CharField(
+        max_length=30, blank=True, default="", help_text="A name from RANKLOOP_RESOURCES; empty: any worker."
+    )
     recipe_digest = models.CharField(
         max_length=64, help_text="SHA-256 of stage, settings, seed and inputs: equal recipes need one run."
     )
@@ -77,9 +84,13 @@ class Run(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["round", "stage"],
+                fields=["round", "stage", "is_judge"],
                 condition=models.Q(round__isnull=False) & ~models.Q(stage="evaluate"),
                 name="run_round_stage_once",
+            ),
+            models.CheckConstraint(condition=models.Q(stage__in=RunStage.values), name="run_stage"),
+            models.CheckConstraint(
+                condition=models.Q(is_judge=False) | models.Q(stage="reward"), name="run_judge_is_reward"
             ),
             models.CheckConstraint(
                 condition=models.Q(state="running", owner__isnull=False, lease_until__isnull=False)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from labeling.actions import disk, outlook
 from labeling.doors import entered
-from labeling.models import LoopPolicy, Project, Round, Run
+from labeling.models import FROZEN, LoopPolicy, Project, Round, Run
 from labeling.pages import datasets, figures, rounds, runs
 from labeling.pages.facts import DATASET_KINDS
 from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, render_page
@@ -48,7 +48,7 @@ def _context(project: Project, *, fresh: bool) -> dict[str, Any]:
         "next": outlook.next_step(project) if policy else None,
         "current": current,
         "is_open": is_open,
-        "blank_steps": rounds.blank_steps(),
+        "blank_steps": rounds.blank_steps(policy),
         "walks": walks[:SHOWN],
         "more_walks": len(walks) > SHOWN,
         "runs": listed[:SHOWN],
@@ -57,6 +57,6 @@ def _context(project: Project, *, fresh: bool) -> dict[str, Any]:
         "progress": figures.progress(models),
         "datasets": versions[:SHOWN],
         "more_datasets": len(versions) > SHOWN,
-        "dataset_kinds": DATASET_KINDS.items(),
+        "dataset_kinds": [(kind, DATASET_KINDS[kind]) for kind in FROZEN],
         "live_seconds": LIVE_SECONDS if busy or is_open else IDLE_SECONDS,
     }

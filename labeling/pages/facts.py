@@ -23,7 +23,11 @@ WORDS: dict[str, Any] = {
     "all_bad": _("all bad"),
     "approx_kl": _("approximate KL"),
     "bias": _("bias"),
+    "best_of": _("best of so many samples"),
+    "characters": _("characters"),
     "clip_fraction": _("clipped share"),
+    "completion_tokens": _("tokens written"),
+    "cost": _("cost"),
     "cut_off": _("cut off before their end"),
     "comparisons": _("comparisons"),
     "completions": _("completions"),
@@ -39,6 +43,8 @@ WORDS: dict[str, Any] = {
     "items": _("items"),
     "kl": _("KL (nats)"),
     "labelers": _("labelers"),
+    "left_out": _("lines left out"),
+    "licence": _("licence"),
     "learning_rate": _("learning rate"),
     "length": _("length"),
     "loss": _("loss"),
@@ -49,6 +55,7 @@ WORDS: dict[str, Any] = {
     "pairs": _("pairs"),
     "parameters": _("parameters"),
     "policy_loss": _("policy loss"),
+    "prompt_tokens": _("tokens read"),
     "prompts": _("prompts"),
     "rankings": _("rankings"),
     "reason": _("reason"),
@@ -61,8 +68,11 @@ WORDS: dict[str, Any] = {
     "simulated": _("simulated"),
     "simulated_left_out": _("simulated answers left out"),
     "skipped_all_bad": _("all bad, without an order"),
+    "server": _("server"),
+    "source": _("source"),
     "splits": _("split"),
     "steps": _("steps"),
+    "tasks": _("tasks"),
     "test": _("test"),
     "theta": _("θ, how readily the model expects ties"),
     "tied_pairs": _("tied pairs"),
@@ -76,6 +86,7 @@ WORDS: dict[str, Any] = {
     "valid_loss": _("loss on the validation split"),
     "value_loss": _("value loss"),
     "why": _("why"),
+    "without_usage": _("answers that the server did not meter"),
 }
 MODEL_KINDS = {
     ModelKind.OUTSIDE: _("outside model"),
@@ -87,6 +98,8 @@ DATASET_KINDS = {
     DatasetKind.SFT: _("demonstrations"),
     DatasetKind.COMPARISONS: _("comparisons"),
     DatasetKind.PROMPTS: _("prompts"),
+    DatasetKind.PRETRAINING: _("pretraining corpus"),
+    DatasetKind.TASKS: _("tasks"),
 }
 
 

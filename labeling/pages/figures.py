@@ -244,7 +244,7 @@ def models_of(project: Project) -> list[ModelVersion]:
 def model_row(project: Project, model: ModelVersion) -> ModelRow:
     return ModelRow(
         model=model,
-        kind=str(MODEL_KINDS[ModelKind(model.kind)]),
+        kind=_("evaluation reward model") if _is_judge(model) else str(MODEL_KINDS[ModelKind(model.kind)]),
         made_from=sorted(model.run.inputs.all(), key=lambda each: each.name) if model.run else [],
         figures=_model_figures(model),
         is_policy=model.pk == project.policy_model_id,
@@ -274,7 +274,7 @@ def report_of(model: ModelVersion) -> dict[str, Any]:
 def progress(models: Sequence[ModelVersion]) -> list[Chart]:
     """Does more labeling help? The reward model's accuracy, and the policy's score and KL, against the
     number of rankings behind them. Empty until there is a reward model."""
-    rewards = [model for model in reversed(models) if model.kind == ModelKind.REWARD]
+    rewards = [model for model in reversed(models) if model.kind == ModelKind.REWARD and not _is_judge(model)]
     rankings = {model.pk: _rankings_behind(model) for model in rewards}
     measured = [(rankings[model.pk], report_of(model)) for model in rewards if rankings[model.pk]]
     charts = []
@@ -319,6 +319,10 @@ def _points(
             low, high = value - 1.96 * error, value + 1.96 * error
         points.append(Point(behind, value, low, high) if interval else Point(behind, value))
     return points
+
+
+def _is_judge(model: ModelVersion) -> bool:
+    return model.run is not None and model.run.is_judge
 
 
 def _rankings_behind(model: ModelVersion) -> int:

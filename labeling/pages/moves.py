@@ -8,8 +8,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
-from labeling.actions.errors import ActionError
+from labeling.actions.errors import ActionError, BadInput
 from labeling.pages.facts import word
 
 LIVE_SECONDS = 3
@@ -34,3 +35,11 @@ def render_page(request: HttpRequest, template: str, context: dict[str, Any]) ->
     response = render(request, page, context)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def whole(text: str, field: str) -> int:
+    """A whole number out of a form. Raises BadInput that names the field."""
+    try:
+        return int(text)
+    except ValueError:
+        raise BadInput(_("A whole number is wanted."), field=field) from None

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling.actions import gates, loop
 from labeling.doors import entered
-from labeling.models import DatasetVersion, Project, Round, RoundStep, StepName, Trigger
+from labeling.models import DatasetVersion, LoopPolicy, Project, Round, RoundStep, Trigger
 from labeling.pages import runs
 from labeling.pages.facts import elapsed, facts
 from labeling.pages.moves import LIVE_SECONDS, move, render_page
@@ -148,9 +148,10 @@ def walk(found: Round, frozen: Mapping[str, DatasetVersion] | None = None) -> Wa
     )
 
 
-def blank_steps() -> list[Step]:
+def blank_steps(policy: LoopPolicy | None) -> list[Step]:
     """The steps of a round that has not begun, to show what one will do."""
-    return [Step(str(name.label), "waiting", str(RoundStep.State.WAITING.label)) for name in StepName]
+    walk = loop.whole_walk(policy or LoopPolicy())
+    return [Step(str(name.label), "waiting", str(RoundStep.State.WAITING.label)) for name in walk]
 
 
 def _reason(found: Round) -> str:

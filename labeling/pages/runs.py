@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings as conf
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import QuerySet
@@ -16,13 +17,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling.actions import policies, runs
+from labeling import tasks
+from labeling.actions import policies, runs, writing
 from labeling.doors import entered
-from labeling.models import ModelKind, Project, Run, RunInput, RunStage
-from labeling.pages import reports
+from labeling.models import LoopPolicy, ModelKind, Project, Run, RunInput, RunStage
+from labeling.pages import evaluations, reports
 from labeling.pages.charts import Chart, Point, Series, sparkline
 from labeling.pages.facts import clock, elapsed, facts, word
-from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, move, render_page
+from labeling.pages.moves import IDLE_SECONDS, LIVE_SECONDS, move, render_page, whole
 
 TONES = {
     Run.State.RUNNING: "good badge--live",
@@ -34,6 +36,8 @@ CURVES = {
     RunStage.SFT: ("loss",),
     RunStage.REWARD: ("loss", "accuracy"),
     RunStage.PPO: ("score", "kl"),
+    RunStage.DPO: ("loss", "accuracy"),
+    RunStage.GENERATE: ("cost",),
 }
 """The metrics that a stage is judged by; a table shows the first."""
 CLOCKS = ("step", "total", "time")
@@ -60,8 +64,36 @@ class Row:
 def index(request: HttpRequest, project: str) -> HttpResponse:
     membership = entered(request).membership
     page = Paginator(of_project(membership.project), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"membership": membership, "page": page, "runs": rows(page.object_list)}
+    context = {
+        "membership": membership,
+        "page": page,
+        "runs": rows(page.object_list),
+        "servers": writing.servers().items(),
+        "can_write": LoopPolicy.objects.filter(project=membership.project).exists(),
+        "most_prompts": writing.MOST_PROMPTS,
+        "most_best_of": writing.MOST_BEST_OF,
+    }
     return render(request, "runs/index.html", context)
+
+
+@require_POST
+def write(request: HttpRequest, project: str) -> HttpResponse:
+    """Ask for completions: by `server` or else the policy, for `count` prompts, the best of `best_of`."""
+    here = entered(request)
+    actor, found = here.person, here.membership.project
+
+    def verb() -> None:
+        run = writing.write_completions(
+            found,
+            server=request.POST.get("server", ""),
+            count=whole(request.POST.get("count", ""), "count"),
+            best_of=whole(request.POST.get("best_of", "1"), "best_of"),
+            actor=actor,
+        )
+        tasks.tell_workers(run)
+
+    move(request, verb, _("Completions are being written. They come into the queue when the run is done."))
+    return redirect("runs", found.public_id)
 
 
 @require_GET
@@ -83,6 +115,8 @@ def show(request: HttpRequest, run: str) -> HttpResponse:
         "inputs": found.inputs.select_related("dataset", "model__run").order_by("name"),
         "model": model,
         "judged": reports.reward(model) if model and model.kind == ModelKind.REWARD else None,
+        "evaluated": evaluations.of(found) if found.stage == RunStage.EVALUATE and found.result else None,
+        "cost": _cost(found, curves),
         "report": facts(model.report) if model else [],
         "used_by": RunInput.objects.filter(model=model).select_related("run") if model else [],
     }
@@ -162,6 +196,17 @@ def _row(run: Run, curves: dict[str, Curve], now: datetime) -> Row:
         curve=sparkline(curve),
         latest=f"{curve[-1][1]:.3g}" if curve else "",
     )
+
+
+def _cost(run: Run, curves: dict[str, Curve]) -> str:
+    """What a server's answers have cost so far, in the operator's currency; empty for what runs here."""
+    server = run.settings.get("server", {}).get("name")
+    if not server:
+        return ""
+    lines = curves.get("cost", [])
+    cost = run.result.get("cost", lines[-1][1] if lines else 0.0)
+    currency = conf.SERVERS.get(server, {}).get("currency", "")
+    return f"{cost:,.4f} {currency}".strip()
 
 
 def _live_seconds(run: Run) -> int:

@@ -66,6 +66,7 @@ urlpatterns = [
     # --- leads' pages ---
     path("p/<str:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<str:project>/runs/", runs.index, name="runs"),
+    path("p/<str:project>/runs/write", runs.write, name="write-completions"),
     path("p/<str:project>/datasets/", datasets.index, name="datasets"),
     path("p/<str:project>/rounds/", rounds.index, name="rounds"),
     path("p/<str:project>/people/", members.index, name="people"),

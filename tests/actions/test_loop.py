@@ -123,7 +123,7 @@ def test_enough_rankings_start_a_whole_round_that_ends_with_fresh_items(project)
     project.refresh_from_db()
     assert (second.trigger, second.state) == ("rankings", "completed")
     assert list(states(second)) == [
-        "freeze", "sft", "reward", "gate", "ppo", "promote", "generate", "retire",
+        "freeze", "sft", "reward", "gate", "ppo", "promote", "generate", "retire", "evaluate",
     ]  # fmt: skip
     assert project.policy_model.name == "policy-1"
     assert not open_before.filter(round=first).exists()
@@ -165,7 +165,10 @@ def test_every_run_of_a_round_reads_what_the_round_froze(project):
         "reward": {"dataset.jsonl": kinds["comparisons"], "demonstrations.jsonl": kinds["sft"], "base": sft},
         "ppo": {"prompts.jsonl": kinds["prompts"], "policy": sft, "reward": reward},
         "generate": {"prompts.jsonl": kinds["sample"], "policy": policy},
-    }
+        "evaluate": {
+            "prompts.jsonl": kinds["held_out"], "policy": policy, "reference": sft, "reward": reward,
+        },
+    }  # fmt: skip
     answered = Slot.objects.filter(item__round__number=1, state="filled").count()
     assert kinds["comparisons"].counts["rankings"] == answered > 7
     assert Run.objects.values("seed").distinct().count() == Run.objects.count()

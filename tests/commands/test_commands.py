@@ -129,3 +129,13 @@ def test_a_token_is_printed_once_and_is_good():
     assert found.expires_at is not None
     assert "no account" in refused("create_token", "nobody", "x")
     assert "days" in refused("create_token", "ann", "x", "--expires", "0")
+
+
+def test_a_corpus_is_imported_once_and_a_bad_line_stops_it(project, file, settings, tmp_path):
+    settings.ARTIFACTS = tmp_path / "artifacts"
+    good = {"text": "Once upon a time."}
+    assert "1 of 2 lines cannot be taken: nothing was imported." in refused(
+        "import_corpus", "letters", file(good, {"txt": "?"})
+    )
+    path = file(good)
+    assert run("import_corpus", "letters", path, dry_run=True)[0].startswith("A dry run")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -81,12 +84,16 @@ def comparisons(count: int) -> list[ComparisonRow]:
 
 
 def make_run(
-    folder: Path, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Sequence[Any] | Path]
+    folder: Path,
+    stage: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[Any] | Path],
+    **config: Any,
 ) -> Path:
     """A run folder: inputs are rows, or the path of a model folder to link."""
     (folder / "inputs").mkdir(parents=True)
-    config = {"stage": stage, "settings": settings, "seed": 1, "threads": 1, "device": "cpu", "contract": 1}
-    (folder / "config.json").write_text(json.dumps(config))
+    usual = {"stage": stage, "settings": settings, "seed": 1, "threads": 1, "device": "cpu", "contract": 1}
+    (folder / "config.json").write_text(json.dumps(usual | config))
     for name, value in inputs.items():
         if isinstance(value, Path):
             (folder / "inputs" / name).symlink_to(value)
@@ -98,6 +105,33 @@ def make_run(
 def start(stage: Stage, folder: Path) -> int:
     """The stage's exit code. In this process: reading torch anew for every test would take minutes."""
     return execute(stage, STORIES[stage], folder)
+
+
+def start_together(stage: Stage, folder: Path, processes: int, **environment: str) -> list[int | None]:
+    """The exit codes of several processes of a stage, told what torchrun would tell them.
+
+    They are forks of one that has read torch already, else every test would read it several times more.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(chosen.getsockname()[1])}
+    told = {**environment, **place, "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}
+    children = [
+        context.Process(target=_one_of_several, args=(stage, folder, {**told, "RANK": str(rank)}))
+        for rank in range(processes)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    return [child.exitcode for child in children]
+
+
+def _one_of_several(stage: Stage, folder: Path, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    sys.exit(execute(stage, STORIES[stage], folder))
 
 
 def start_child(stage: Stage, folder: Path) -> subprocess.Popen[str]:

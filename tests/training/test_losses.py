@@ -69,6 +69,26 @@ def test_whitening_sees_only_the_mask() -> None:
     assert white.flatten().tolist() == pytest.approx([-1.0, 1.0, 0.0])
 
 
+def test_nats_in_chunks_are_those_of_all_logits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.losses.CHUNK", 3)
+    torch.manual_seed(0)
+    output = torch.nn.Linear(4, 10, bias=False)
+    targets = torch.tensor([1, 9, 0, 3, 3, 7, 2])
+    found = []
+    for chunked in (True, False):
+        states = torch.linspace(-1, 1, 28).view(7, 4).requires_grad_()
+        if chunked:
+            nats = losses.chunked_nats(states, output, targets)
+        else:
+            nats = -output(states).log_softmax(dim=-1)[range(7), targets]
+        output.weight.grad = None
+        (nats * torch.arange(7)).sum().backward()
+        assert output.weight.grad is not None
+        found.append((nats.detach(), states.grad, output.weight.grad.clone()))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
 def test_scaling_keeps_the_sign_and_sees_only_the_mask() -> None:
     # Mean 2, standard deviation 1.
     scaled = losses.scale(tensor([[1.0, 3.0, 100.0]]), tensor([[1.0, 1.0, 0.0]]))

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, MistralConfig
 from tests.training import runs
 from tests.training.runs import LIMITS, TINY, make_run, start
 from training import data, kfold
-from training.contracts import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, RunError, RunResult
+from training.contracts import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, TRAINED_ON, RunError, RunResult, read_json
 from training.data import Example
 from training.reward import score_all
 from training.reward_model import Ensemble, load_reward_model
@@ -158,6 +158,16 @@ def test_to_hold_out_everybody_is_refused(base: Path, tmp_path: Path) -> None:
     folder = make_run(tmp_path / "none", "reward", {**QUICK, "held_out_labelers": ["ann", "bob"]}, inputs)
     assert start("reward", folder) == EXIT_BAD_INPUT
     assert "no ranked item of the train split" in RunError.read(folder).reason
+
+
+def test_an_evaluation_reward_model_shares_neither_prompts_nor_labelers(base: Path, tmp_path: Path) -> None:
+    taught = {}
+    for split in ("train", "valid"):
+        folder = train(tmp_path / split, base, held_out_labelers=["bob"], learns_from=split)
+        taught[split] = read_json(folder / "outputs" / TRAINED_ON)
+    assert (taught["train"]["labelers"], taught["valid"]["labelers"]) == (["ann"], ["bob"])
+    assert (len(taught["train"]["prompts"]), len(taught["valid"]["prompts"])) == (12, 4)
+    assert not set(taught["train"]["prompts"]) & set(taught["valid"]["prompts"])
 
 
 def test_an_ensemble_is_one_folder_whose_reward_is_the_mean_less_the_variance(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from training.contracts.settings import SETTINGS, STAGES, Settings, Stage
 from training.contracts.strict import ContractError, from_dict, read_json, write_json
@@ -49,6 +49,36 @@ STAGE_INPUTS: dict[Stage, tuple[tuple[str, bool], ...]] = {
 }
 
 
+STRATEGIES: dict[Stage, tuple[str, ...]] = {
+    "sft": ("ddp", "fsdp"),
+    "reward": ("ddp", "fsdp"),
+    "ppo": ("ddp",),
+}
+"""How the stages that can be trained by several processes may be."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The processes that train a run together (training/devices.py); no part of what the run comes to."""
+
+    processes: int = 1
+    """On each host, one a device."""
+    hosts: int = 1
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """"ddp": each has the whole model. "fsdp": weights, gradients and optimizer are cut up among them."""
+
+    def check(self, stage: Stage) -> None:
+        """Raises ContractError if the stage cannot be trained so."""
+        if self.processes < 1 or self.hosts < 1:
+            raise ContractError("resources: at least one process on one host is wanted")
+        if self.processes * self.hosts > 1 and self.strategy not in STRATEGIES.get(stage, ()):
+            can = ", ".join(f"{name} ({' or '.join(ways)})" for name, ways in STRATEGIES.items())
+            raise ContractError(
+                f"resources: {stage} cannot be spread over several processes by {self.strategy}; "
+                f"what can be: {can}"
+            )
+
+
 @dataclass(frozen=True)
 class RunConfig:
     stage: Stage
@@ -59,6 +89,7 @@ class RunConfig:
     device: str = "auto"
     checkpoint_seconds: float = 300.0
     """How often a run keeps where it is; 0: after every step."""
+    resources: Resources = field(default_factory=Resources)
     contract: int = CONTRACT
 
     def write(self, run_dir: Path) -> None:
@@ -75,7 +106,9 @@ class RunConfig:
             raise ContractError(f"contract: this version reads {CONTRACT}, not {data.get('contract')!r}")
         values = dict(data)
         values["settings"] = from_dict(SETTINGS[stage], data.get("settings", {}), "settings")
-        return from_dict(cls, values, "config")
+        config = from_dict(cls, values, "config")
+        config.resources.check(config.stage)
+        return config
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,9 @@ class RewardSettings(Tuning):
     """Items, not pairs."""
     micro_batch_size: int = 0
     """Items in one forward; the gradients of a batch are added up. 0: the whole batch at once."""
+    learns_from: Literal["train", "valid"] = "train"
+    """The split. "valid" is for an evaluation reward model, which shares neither prompts nor labelers with
+    the other: it learns from those who are held out, or from all where nobody is."""
     learning_rate: float = 9e-6
     warmup_steps: int = 0
     weight_decay: float = 0.0

@@ -35,8 +35,8 @@ def row_bytes(row: Any) -> bytes:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write whole or not at all: temporary file, fsync, rename."""
-    temporary = path.with_name(path.name + ".tmp")
+    """Write whole or not at all: temporary file (each process its own), fsync, rename."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as handle:
         json.dump(data, handle, ensure_ascii=False, sort_keys=True, indent=1)
         handle.write("\n")
