@@ -26,7 +26,6 @@ class Opponent:
             gradient_checkpointing=False,
             use_cpu=True,
             max_length=None,
-            completion_only_loss=True,
             dataset_kwargs={"skip_prepare_dataset": True},
             report_to="none",
             disable_tqdm=True,
@@ -34,7 +33,7 @@ class Opponent:
         self.trainer: Any = SFTTrainer(
             model=model,
             args=settings,
-            train_dataset=Dataset.from_list([{"input_ids": [1, 2], "completion_mask": [0, 1]}]),
+            train_dataset=Dataset.from_list([{"input_ids": [1, 2], "labels": [-100, 2]}]),
             processing_class=tiny_tokenizer(),
         )
         self.trainer.current_gradient_accumulation_steps = 1  # what train() would set
@@ -44,7 +43,7 @@ class Opponent:
         rows = [
             {
                 "input_ids": example.prompt + example.response,
-                "completion_mask": [0] * len(example.prompt) + [1] * len(example.response),
+                "labels": [-100] * len(example.prompt) + example.response,
             }
             for example in examples
         ]
