@@ -46,7 +46,7 @@ def interpreter() -> Path:
     return python
 
 
-class _Turns(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+class _Turns(TrainerCallback):
     """Times each iteration of the trainer, and lets the other side have its turn between two."""
 
     def __init__(self, between: Callable[[], None]) -> None:
