@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import LlamaForCausalLM, LlamaForSequenceClassification, TrainerCallback
+from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PrinterCallback, TrainerCallback
 
 from training.contracts import PpoSettings
 from training.reward_model import RewardModel
@@ -123,6 +123,7 @@ def run(
         train_dataset=Dataset.from_list([{"input_ids": prompt} for prompt in prompts]),
         callbacks=[turns],
     )
+    trainer.remove_callback(PrinterCallback)  # the table is ours
     trainer.model.register_forward_pre_hook(turns.on_forward, with_kwargs=True)
     turns.begin()
     trainer.train()
