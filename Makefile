@@ -23,8 +23,11 @@ backup: installed ## back up database and artifacts, also while it runs: make ba
 restore: installed ## bring a backup back into a new state: make restore FROM=folder
 	@$(RUN) -m labeling.supervisor manage restore $(abspath $(or $(FROM),$(error FROM=folder says what)))
 
-loop: installed ## one whole round, unattended, on a fresh state; SEED=1, SHUFFLE=1 (adds the control)
-	@$(RUN) -m labeling.demo.loop $(if $(SEED),--seed $(SEED)) $(if $(SHUFFLE),--shuffle)
+loop: installed ## one whole round, unattended, on a fresh state; SEED=1, SHUFFLE=1 (adds the control), BASE=tiny-t5
+	@$(RUN) -m labeling.demo.loop $(if $(SEED),--seed $(SEED)) $(if $(SHUFFLE),--shuffle) $(if $(BASE),--base $(BASE))
+
+proof: installed ## three seeds of the loop with controls, a T5's loop, PPO-ptx and over-optimisation, into docs/proof
+	@$(RUN) -m benchmarks.proof $(OPTIONS)
 
 bench-web: installed ## a web process: start under 3 s, memory under 150 MB after 200 pages, or it fails
 	@$(RUN) -m benchmarks.web

@@ -66,6 +66,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shuffle", action="store_true", help="also run the control")
+    parser.add_argument("--base", choices=("tiny", "tiny-t5"), default="tiny", help="decoder-only, or a T5")
     parser.add_argument("--state", type=Path, help="a fresh folder; by default one below var/loop")
     parser.add_argument("--demonstrations", type=int, default=20_000)
     parser.add_argument("--prompts", type=int, default=4096, help="held-out prompts that are measured on")
@@ -98,7 +99,10 @@ def walk(stack: Stack, options: argparse.Namespace, phases: Phases) -> dict[str,
 
     with phases("import", f"Importing {options.demonstrations:,} noisy demonstrations"):
         project = create_string_project(
-            seed=options.seed, demonstrations=options.demonstrations, test_prompts=options.prompts
+            seed=options.seed,
+            demonstrations=options.demonstrations,
+            test_prompts=options.prompts,
+            base_model=options.base,
         )
         labelers = sign_in_labelers(stack.url, project, options.seed)
     with phases("first_model", "The first SFT model, and its completions"):
@@ -134,6 +138,7 @@ def walk(stack: Stack, options: argparse.Namespace, phases: Phases) -> dict[str,
         policy = measured(full, "ppo", POLICY_TEMPERATURES)
         report = {
             "seed": options.seed,
+            "base": options.base,
             **measure.report(full, sft, policy, prompts, quality.agreement(project).strict),
             "rankings": Ranking.objects.filter(project=project, slot__isnull=False).count(),
             "rounds": 1,

@@ -39,6 +39,7 @@ def create_string_project(
     demonstrations: int = DEMONSTRATIONS,
     *,
     test_prompts: int = 0,
+    base_model: str = "tiny",
     on_progress: Progress = _quiet,
 ) -> Project:
     """Six letters to reverse, sort or rotate: noisy demonstrations, imported and marked as simulated.
@@ -54,7 +55,7 @@ def create_string_project(
             "within minutes. Simulated demonstrations and rankings are included in training."
         ),
         guidelines=(FOLDER / "guidelines_strings.md").read_text(encoding="utf-8"),
-        policy=recipe.STRINGS,
+        policy={**recipe.STRINGS, "base_model": base_model},
     )
     _import(project, task.demonstrations(demonstrations, seed), on_progress=on_progress)
     _import(project, _bare_prompts("train", TO_DEMONSTRATE, seed), demonstrate=True, on_progress=on_progress)

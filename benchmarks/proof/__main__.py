@@ -1,0 +1,147 @@
+"""`make proof`: the loop as proof, over seeds and for both kinds of model, and two experiments on PPO.
+
+Each part leaves its raw figures as JSON, its plots, and a table in the README of the folder it writes to
+(docs/proof by default). What was measured is not measured again while its JSON is there: delete it, or name
+another folder, to repeat a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.proof import overoptimisation, ptx
+from benchmarks.proof.lab import Lab
+
+SEEDS = (6, 7, 8)
+PARTS = ("loop", "t5", "ptx", "overoptimisation")
+
+# What a loop has to show (design, section 8; the T5's were set after a first run with seed 0).
+THRESHOLDS = {
+    "tiny": {
+        "gold_over_best_t": 0.20,
+        "greedy_gain": 0.15,
+        "accuracy_gold": 0.80,
+        "kl": 4.0,
+        "control": 0.25,
+    },
+    "tiny-t5": {
+        "gold_over_best_t": 0.20,
+        "greedy_gain": 0.15,
+        "accuracy_gold": 0.80,
+        "kl": 4.0,
+        "control": 0.25,
+    },
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="make proof", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of the loop")
+    parser.add_argument("--seed", type=int, default=0, help="of the experiments and the T5's loop")
+    parser.add_argument("--to", type=Path, default=Path("docs/proof"))
+    parser.add_argument("--work", type=Path, default=Path("var/proof"), help="run folders of the experiments")
+    options = parser.parse_args()
+    options.to.mkdir(parents=True, exist_ok=True)
+    if "loop" in options.only:
+        for seed in options.seeds:
+            once(options.to / f"loop-{seed}.json", lambda seed=seed: loop(seed, "tiny"))
+    if "t5" in options.only:
+        once(options.to / f"loop-t5-{options.seed}.json", lambda: loop(options.seed, "tiny-t5"))
+    for name, experiment in (("ptx", ptx), ("overoptimisation", overoptimisation)):
+        if name in options.only:
+            folder = options.work / f"{name}-{options.seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            lab = Lab(folder, options.seed)
+            found = once(options.to / f"{name}.json", lambda lab=lab, of=experiment: of.report(lab))
+            experiment.draw(found, options.to / f"{name}.svg")
+    text = page(options.to)
+    (options.to / "README.md").write_text(text, encoding="utf-8")
+    print(text)
+    print(json.dumps({path.stem: json.loads(path.read_text()) for path in sorted(options.to.glob("*.json"))}))
+
+
+def once(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the file holds, measured first where it is not there."""
+    if not path.exists():
+        print(f"{path.stem} …", file=sys.stderr, flush=True)
+        path.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def loop(seed: int, base: str) -> dict[str, Any]:
+    """`make loop` with its control, in a process of its own. Raises CalledProcessError if it does not close."""
+    command = [sys.executable, "-m", "labeling.demo.loop", "--seed", str(seed), "--base", base, "--shuffle"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    report: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return report
+
+
+def reached(report: dict[str, Any]) -> dict[str, bool]:
+    """Which thresholds a loop's report reached, by name."""
+    sft, policy, wanted = report["sft"], report["policy"], THRESHOLDS[report["base"]]
+    share = report["control"]["share_of_real_upper"]
+    return {
+        "gold_over_best_t": policy["gold"] - sft["best_t_gold"] >= wanted["gold_over_best_t"],
+        "greedy_gain": policy["greedy"] - sft["greedy"] >= wanted["greedy_gain"],
+        "accuracy_gold": report["reward"]["accuracy_gold"] >= wanted["accuracy_gold"],
+        "kl": policy["kl"] <= wanted["kl"],
+        "control": share is not None and share < wanted["control"],
+    }
+
+
+def page(folder: Path) -> str:
+    """The README of what was measured: a table for each part whose figures are there."""
+    parts = ["# Proof\n\nWritten by `make proof`; the raw figures lie beside this page as JSON.\n"]
+    loops = [json.loads(path.read_text()) for path in sorted(folder.glob("loop-*.json"))]
+    if loops:
+        parts.append(loop_table(loops))
+    for name, experiment, title in (
+        ("ptx", ptx, "PPO-ptx keeps what PPO unlearns"),
+        ("overoptimisation", overoptimisation, "Over-optimisation"),
+    ):
+        path = folder / f"{name}.json"
+        if path.exists():
+            found = json.loads(path.read_text())
+            shown = "Shown." if found["shown"] else "**Not shown by these figures.**"
+            parts.append(
+                f'## {title}\n\n{shown} `make proof OPTIONS="--only {name} --seed {found["seed"]}"`\n\n'
+                f"{experiment.print_table(found)}\n![{title}]({name}.svg)\n"
+            )
+    return "\n".join(parts)
+
+
+def loop_table(loops: Sequence[dict[str, Any]]) -> str:
+    """The loops side by side. Gold is at temperature 1; best T is the SFT model at its best temperature."""
+    rows = []
+    for report in loops:
+        sft, policy, control = report["sft"], report["policy"], report["control"]
+        missed = [name for name, well in reached(report).items() if not well]
+        upper = control["share_of_real_upper"]
+        rows.append(
+            f"| {report['base']}, seed {report['seed']} | {sft['gold']:.3f} | {sft['best_t_gold']:.3f} |"
+            f" {policy['gold']:.3f} ± {report['errors']['policy_gold']:.3f} |"
+            f" {sft['greedy']:.3f} → {policy['greedy']:.3f} | {report['reward']['accuracy_gold']:.3f} |"
+            f" {policy['kl']:.2f} | {control['gain']:+.3f} ({'–' if upper is None else f'{upper:.0%}'}) |"
+            f" {report['seconds']['total'] / 60:.0f} min | {', '.join(missed) or 'none'} |\n"
+        )
+    return (
+        "## The loop\n\n`make loop SEED=n SHUFFLE=1` (and `BASE=tiny-t5`). Gold at temperature 1 on 4,096"
+        " held-out prompts; the control trains on permuted rankings, and its upper 95 % bound is given as a share"
+        " of the real gain.\n\n"
+        "| | SFT gold | at best T | policy gold | greedy exact | reward vs gold | KL | control's gain |"
+        " time | missed |\n|---|---|---|---|---|---|---|---|---|---|\n" + "".join(rows)
+    )
+
+
+if __name__ == "__main__":
+    main()
