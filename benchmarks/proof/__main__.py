@@ -79,7 +79,7 @@ def once(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def loop(seed: int, base: str) -> dict[str, Any]:
-    """`make loop` with its control, in a process of its own. Raises CalledProcessError if it does not close."""
+    """`make loop` with its control, as a process. Raises CalledProcessError if it does not close."""
     command = [sys.executable, "-m", "labeling.demo.loop", "--seed", str(seed), "--base", base, "--shuffle"]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     report: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
@@ -136,8 +136,8 @@ def loop_table(loops: Sequence[dict[str, Any]]) -> str:
         )
     return (
         "## The loop\n\n`make loop SEED=n SHUFFLE=1` (and `BASE=tiny-t5`). Gold at temperature 1 on 4,096"
-        " held-out prompts; the control trains on permuted rankings, and its upper 95 % bound is given as a share"
-        " of the real gain.\n\n"
+        " held-out prompts; the control trains on permuted rankings, and its upper 95 % bound is given as a"
+        " share of the real gain.\n\n"
         "| | SFT gold | at best T | policy gold | greedy exact | reward vs gold | KL | control's gain |"
         " time | missed |\n|---|---|---|---|---|---|---|---|---|---|\n" + "".join(rows)
     )

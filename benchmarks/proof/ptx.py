@@ -2,7 +2,7 @@
 
 The pretraining corpus holds an operation that no PPO prompt asks for: "copy: abcdef", whose right answer is
 the very echo that labelers rank low everywhere else. The SFT model knows it from its pretraining mix. PPO is
-free to unlearn it; PPO-ptx, which goes on reading the corpus, should not, at little cost in what labelers want.
+free to unlearn it; PPO-ptx, which goes on reading the corpus, should not, at little cost in gold.
 """
 
 from __future__ import annotations
