@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,15 @@ def main() -> None:
     options.to.mkdir(parents=True, exist_ok=True)
     if "loop" in options.only:
         for seed in options.seeds:
-            once(options.to / f"loop-{seed}.json", lambda seed=seed: loop(seed, "tiny"))
+            once(options.to / f"loop-{seed}.json", partial(loop, seed, "tiny"))
     if "t5" in options.only:
-        once(options.to / f"loop-t5-{options.seed}.json", lambda: loop(options.seed, "tiny-t5"))
+        once(options.to / f"loop-t5-{options.seed}.json", partial(loop, options.seed, "tiny-t5"))
     for name, experiment in (("ptx", ptx), ("overoptimisation", overoptimisation)):
         if name in options.only:
             folder = options.work / f"{name}-{options.seed}"
             folder.mkdir(parents=True, exist_ok=True)
             lab = Lab(folder, options.seed)
-            found = once(options.to / f"{name}.json", lambda lab=lab, of=experiment: of.report(lab))
+            found = once(options.to / f"{name}.json", partial(experiment.report, lab))
             experiment.draw(found, options.to / f"{name}.svg")
     text = page(options.to)
     (options.to / "README.md").write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ CORPUS, HELD_OUT = 20_000, 1024
 SHARE = 0.1
 """Of the SFT batches, as before the paper's PPO (C.3)."""
 RANKED_PROMPTS, TEST_PROMPTS = 3000, 2048
-SETTINGS = {"episodes": 100 * 128, "kl_coefficient": 0.05}
+SETTINGS: dict[str, Any] = {"episodes": 100 * 128, "kl_coefficient": 0.05}
 """A longer and freer PPO than the demo's: with the demo's there is little tax to pay."""
 GAMMAS = (0.0, 0.03, 0.1, 0.3, 1.0)
 WORSE_BY, WITHIN, KEEPS = 0.10, 0.02, 0.80
@@ -41,14 +41,11 @@ def corpus(seed: int, count: int, split: task.Split) -> list[PretrainingRow]:
 
 def held_out_loss(model_folder: Path, path: Path) -> figures.Mean:
     """Nats a token on the held-out corpus, mean over its rows."""
-    import torch
+    from training.checkpoints import load_policy
     from training.pretraining import row_losses
 
-    from training.checkpoints import load_policy
-
     model, tokenizer = load_policy(model_folder)
-    with torch.no_grad():
-        return figures.mean(row_losses(model, tokenizer, path))
+    return figures.mean(row_losses(model, tokenizer, path))
 
 
 def report(lab: Lab) -> dict[str, Any]:
@@ -83,11 +80,14 @@ def report(lab: Lab) -> dict[str, Any]:
     base_gold, base_loss = _gold(lab, "sft", sft, sft), held_out_loss(sft, unseen)
     arms = []
     for gamma in GAMMAS:
-        inputs = {"prompts.jsonl": lab.prompts("train", 8000), "policy": sft, "reward": reward}
-        mixed = {"pretraining.jsonl": text} if gamma else {}
-        run = lab.run(
-            f"ppo-gamma-{gamma}", "ppo", {**inputs, **mixed}, pretraining_coefficient=gamma, **SETTINGS
-        )
+        inputs: dict[str, Path | Sequence[Any]] = {
+            "prompts.jsonl": lab.prompts("train", 8000),
+            "policy": sft,
+            "reward": reward,
+        }
+        if gamma:
+            inputs["pretraining.jsonl"] = text
+        run = lab.run(f"ppo-gamma-{gamma}", "ppo", inputs, pretraining_coefficient=gamma, **SETTINGS)
         loss = held_out_loss(outputs(run), unseen)
         gain = figures.paired_difference(base_gold, _gold(lab, f"gamma-{gamma}", outputs(run), sft))
         arms.append(
