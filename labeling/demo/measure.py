@@ -67,7 +67,7 @@ def measure(
     seed: int,
     await_run: Callable[[Run], Run],
 ) -> Measured:
-    """Sample a model on the held-out prompts; its KL is from the round's SFT model."""
+    """Sample a model on the held-out prompts; a policy's KL is from the round's SFT model."""
     from labeling.actions import artifacts, runs
     from labeling.demo import evaluator
 
@@ -80,9 +80,10 @@ def measure(
     inputs: dict[str, DatasetVersion | ModelVersion] = {
         "prompts.jsonl": prompts,
         "policy": model,
-        "reference": model_of(walked, "sft"),
         "reward": model_of(walked, "reward"),
     }
+    if (sft := model_of(walked, "sft")) != model:
+        inputs["reference"] = sft
     run = await_run(runs.create(model.project, "evaluate", settings=settings, seed=seed, inputs=inputs))
     completions = artifacts.verified(run.artifact) / "completions.jsonl"
     return Measured(evaluator.by_temperature(completions, prompt_texts(prompts)), run, completions)
