@@ -89,7 +89,7 @@ def report(lab: Lab) -> dict[str, Any]:
         }
         if gamma:
             inputs["pretraining.jsonl"] = text
-        mix = {"pretraining_coefficient": gamma, "pretraining_per_episode": PER_EPISODE}
+        mix: dict[str, Any] = {"pretraining_coefficient": gamma, "pretraining_per_episode": PER_EPISODE}
         run = lab.run(f"ppo-gamma-{gamma}", "ppo", inputs, **mix, **SETTINGS)
         loss = held_out_loss(outputs(run), unseen)
         gain = figures.paired_difference(base_gold, _gold(lab, f"gamma-{gamma}", outputs(run), sft))
