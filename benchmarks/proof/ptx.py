@@ -161,6 +161,7 @@ def _gold(lab: Lab, name: str, policy: Path, reference: Path) -> Sequence[float]
         },
         temperatures=[1.0],
         completions_per_prompt=2,
+        max_prompts=0,
     )
     golds = mean_gold(read_rows(outputs(run) / "completions.jsonl", GeneratedRow))
     return [golds[prompt] for prompt in sorted(golds)]
