@@ -42,10 +42,17 @@ def snapshot() -> Iterator[None]:
     Freezes wait for each other: the lock comes before the snapshot, so that the second one sees what the
     first one wrote. Nobody else is held up by it.
     """
-    with transaction.atomic(durable=True), connection.cursor() as database:
-        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        database.execute("LOCK TABLE labeling_datasetversion IN SHARE UPDATE EXCLUSIVE MODE")
+    with transaction.atomic(durable=True):
+        with connection.cursor() as database:
+            database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        one_at_a_time()
         yield
+
+
+def one_at_a_time() -> None:
+    """Wait for other freezes, and let others wait until this transaction is over."""
+    with connection.cursor() as database:
+        database.execute("LOCK TABLE labeling_datasetversion IN SHARE UPDATE EXCLUSIVE MODE")
 
 
 def freeze(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.actions import datasets, fresh, policies, runs
@@ -69,18 +70,20 @@ def write_completions(
             if judge is None:
                 raise NotNow(_("There is no reward model yet that could choose."))
             inputs["reward"] = judge
-    with datasets.snapshot():
+    # No snapshot: one query reads the prompts, so any moment is one moment.
+    with transaction.atomic():
+        datasets.one_at_a_time()
         inputs["prompts.jsonl"] = datasets.take(
             project, DatasetKind.PROMPTS, among=list(chosen), actor=actor
         )  # fmt: skip
-    return runs.create(
-        project,
-        RunStage.GENERATE,
-        settings=stage,
-        seed=secrets.randbelow(2**31),
-        inputs=inputs,
-        actor=actor,
-    )
+        return runs.create(
+            project,
+            RunStage.GENERATE,
+            settings=stage,
+            seed=secrets.randbelow(2**31),
+            inputs=inputs,
+            actor=actor,
+        )
 
 
 def servers() -> dict[str, str]:

@@ -128,6 +128,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "revise_demonstration": {"text": "so it is", "base": 1},
     "import_prompts": {"rows": [{"prompt": "why?", "completions": [{"model": "theirs", "text": "so"}]}]},
     "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
+    "write_completions": {"server": "lab", "count": 2},
     "freeze_dataset": {"kind": "prompts"},
     "override_gate": {"reason": "we know better"},
     "subscribe": {"receiver": "chat", "events": ["run.failed"]},
@@ -143,3 +144,7 @@ RECEIVERS = [
     {"id": id, "name": id.title(), "url": "http://127.0.0.1:9/", "secret": "s" * 32} for id in ("lab", "chat")
 ]
 """What the operator names: the project is subscribed to the first, and may be to the second."""
+SERVERS = {
+    "lab": {"id": "lab", "name": "Lab", "url": "http://127.0.0.1:9/v1", "model": "lab/large", "secret": ""}
+}
+"""What the operator lets write completions."""

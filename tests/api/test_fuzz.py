@@ -58,7 +58,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def callers(transactional_db, settings, tmp_path) -> dict[str, fuzz_world.Caller]:
     settings.ARTIFACTS = tmp_path / "artifacts"
-    settings.WEBHOOKS = fuzz_world.RECEIVERS
+    settings.WEBHOOKS, settings.SERVERS = fuzz_world.RECEIVERS, fuzz_world.SERVERS
     return fuzz_world.made(tmp_path / "models")
 
 
