@@ -22,6 +22,7 @@ import transformers
 from torch import nn
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM
 
+from benchmarks import trl
 from benchmarks.ppo import opponent
 from training.contracts import PpoSettings
 from training.data import Prompt
@@ -142,7 +143,7 @@ def peak_memory(point: Point, options: argparse.Namespace, side: str) -> float:
         sys.executable, "-m", "benchmarks.ppo", "--only", side, "--point", point.name, "--repeats", "1",
         "--batch", str(options.batch), "--micro", str(options.micro), "--threads", str(options.threads),
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=opponent.ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=trl.ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
@@ -174,15 +175,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-trl", dest="trl", action="store_false", help="leave TRL out")
     parser.add_argument("--only", choices=("ours", "trl"), help="print what memory this side takes alone")
     options = parser.parse_args(arguments)
-    if options.trl and options.only is None and not opponent.is_here():
+    if options.trl and options.only is None and not trl.is_here():
         try:
-            python = opponent.interpreter()
+            given = sys.argv[1:] if arguments is None else arguments
+            return trl.rerun(opponent.VERSION, "benchmarks.ppo", given)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"Without TRL, which cannot be had here: {error}")
             options.trl = False
-        else:
-            given = sys.argv[1:] if arguments is None else arguments
-            return subprocess.run([python, "-m", "benchmarks.ppo", *given], cwd=opponent.ROOT).returncode
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
     logging.disable(logging.WARNING)

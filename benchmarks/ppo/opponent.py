@@ -1,18 +1,9 @@
-"""The last PPO that TRL had, `trl.experimental.ppo`, which takes turns with our own.
-
-TRL is no requirement of the project: it lives in a virtual environment of its own, which sees the project's
-packages, so that both sides run in one process on one torch and one transformers.
-"""
+"""The last PPO that TRL had, `trl.experimental.ppo`, which takes turns with our own."""
 
 from __future__ import annotations
 
 import copy
-import importlib.util
-import os
-import subprocess
-import sysconfig
 import time
-import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,26 +15,6 @@ from training.reward_model import RewardModel
 from training.tokens import tiny_tokenizer
 
 VERSION = "1.12.0"
-ROOT = Path(__file__).parents[2]
-FOLDER = Path(os.environ.get("RANKLOOP_STATE") or ROOT / "var").resolve() / "benchmarks" / f"trl-{VERSION}"
-
-
-def is_here() -> bool:
-    return importlib.util.find_spec("trl") is not None
-
-
-def interpreter() -> Path:
-    """The Python that has TRL, made if need be. Raises CalledProcessError where TRL cannot be had."""
-    python = FOLDER / "bin" / "python"
-    if not (FOLDER / "made").exists():
-        print(f"Installing trl {VERSION} into {FOLDER.relative_to(FOLDER.parents[2])} …", flush=True)
-        venv.create(FOLDER, clear=True)
-        own = sysconfig.get_path("purelib", "venv", {"base": str(FOLDER)})
-        # The project's packages are seen through this line; pip installs only what they lack.
-        (Path(own) / "project.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"trl=={VERSION}"], check=True)
-        (FOLDER / "made").touch()
-    return python
 
 
 class _Turns(TrainerCallback):

@@ -19,6 +19,7 @@ import torch
 import transformers
 from transformers import AutoModel, LlamaConfig, T5Config
 
+from benchmarks import trl
 from benchmarks.reward import opponent
 from benchmarks.reward.opponent import Opponent, gradient
 from training.contracts import RankingRow
@@ -190,9 +191,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-trl", dest="trl", action="store_false", help="leave TRL out")
     options = parser.parse_args(arguments)
-    if options.trl and not opponent.is_here():
+    if options.trl and not trl.is_here():
         try:
-            return opponent.rerun(sys.argv[1:] if arguments is None else arguments)
+            given = sys.argv[1:] if arguments is None else arguments
+            return trl.rerun(opponent.VERSION, "benchmarks.reward", given)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"Without TRL, which cannot be had here: {error}")
             options.trl = False

@@ -22,6 +22,7 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from benchmarks import trl
 from benchmarks.reward import opponent
 from benchmarks.sft.opponent import Opponent
 from training.data import Example, training_batches
@@ -172,9 +173,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-trl", dest="trl", action="store_false", help="leave TRL out")
     parser.add_argument("--peak", choices=HEAD[1:], help="measure the memory of one side alone")
     options = parser.parse_args(arguments)
-    if options.trl and not options.peak and not opponent.is_here():
+    if options.trl and not options.peak and not trl.is_here():
         try:
-            return opponent.rerun(sys.argv[1:] if arguments is None else arguments, "benchmarks.sft")
+            given = sys.argv[1:] if arguments is None else arguments
+            return trl.rerun(opponent.VERSION, "benchmarks.sft", given)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"Without TRL, which cannot be had here: {error}")
             options.trl = False
