@@ -76,6 +76,8 @@ LEFT_OUT = {
         "RANKLOOP_EMAIL_URL": "holds a password: a file in secrets/more",
         "RANKLOOP_OIDC_SECRET_LAB": "holds a secret, and is named by its provider: a file in secrets/more",
         "RANKLOOP_WEBHOOKS": "wants a way out for one worker alone: compose.override.yaml, docker/README.md",
+        "RANKLOOP_SERVERS": "wants a way out for a train worker: compose.override.yaml, docker/README.md",
+        "RANKLOOP_QUEUES": "differs by train worker: RANKLOOP_CPU_QUEUES and RANKLOOP_GPU_QUEUES",
         "RANKLOOP_ARTIFACTS": "is a volume's place below RANKLOOP_STATE",
     },
     "environment.example": {},
