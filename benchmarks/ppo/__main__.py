@@ -7,7 +7,6 @@ import copy
 import json
 import logging
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import transformers
 from torch import nn
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM
 
-from benchmarks import trl
+from benchmarks import memory, trl
 from benchmarks.ppo import opponent
 from training.contracts import PpoSettings
 from training.data import Prompt
@@ -147,10 +146,10 @@ def peak_memory(point: Point, options: argparse.Namespace, side: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def report(point: Point, times: list[Times], memory: list[float], batch: int) -> float | None:
+def report(point: Point, times: list[Times], peaks: list[float], batch: int) -> float | None:
     """Print a line for each side; returns how many times as many episodes a second ours has as TRL's."""
     seconds = []
-    for name, side, peak in zip(("ours", "TRL"), times, memory, strict=False):
+    for name, side, peak in zip(("ours", "TRL"), times, peaks, strict=False):
         if not side.rollouts:
             continue
         # The first iteration is not counted.
@@ -189,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [point for point in POINTS if point.name in options.point]
     if options.only:
         measure(chosen[0], options, ours=options.only == "ours", trl=options.only == "trl")
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(memory.peak())
         return 0
     print(
         f"PPO, one inner epoch, float32, {options.threads} CPU threads, {options.batch} episodes an "
@@ -202,8 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
     for point in chosen:
         times = measure(point, options, ours=True, trl=options.trl)
         sides = ("ours", "trl") if options.trl else ("ours",)
-        memory = [peak_memory(point, options, side) for side in sides]
-        found[point.name] = report(point, times, memory, options.batch)
+        peaks = [peak_memory(point, options, side) for side in sides]
+        found[point.name] = report(point, times, peaks, options.batch)
     mixed, alike = (found.get(point.name) for point in POINTS)
     print(json.dumps({"vs_trl_1_12": mixed, "vs_trl_1_12_short_alike": alike}))
     return 0

@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from benchmarks import trl
+from benchmarks import memory, trl
 from benchmarks.reward import opponent
 from benchmarks.sft.opponent import Opponent
 from training.data import Example, training_batches
@@ -160,7 +159,7 @@ def peak(options: argparse.Namespace, folder: Path) -> None:
     side = next(one for one in sides_of(llama(), "paper", options, folder) if one.name == options.peak)
     for part in side.batches:
         side.step(part)
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"{memory.peak():.0f} MB")
 
 
 def main(arguments: list[str] | None = None) -> int:
