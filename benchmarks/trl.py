@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
+import sys
 import sysconfig
 import venv
 from collections.abc import Sequence
@@ -37,6 +38,12 @@ def interpreter(version: str) -> Path:
     return python
 
 
-def rerun(version: str, module: str, arguments: Sequence[str]) -> int:
-    """The benchmark again, in the environment that has TRL."""
-    return subprocess.run([interpreter(version), "-m", module, *arguments], cwd=ROOT).returncode
+def rerun(version: str, module: str, arguments: Sequence[str] | None) -> int | None:
+    """The benchmark again, where TRL is: its exit status; None, and a line, where TRL cannot be had."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        python = interpreter(version)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"Without TRL, which cannot be had here: {error}")
+        return None
+    return subprocess.run([python, "-m", module, *given], cwd=ROOT).returncode

@@ -19,7 +19,6 @@ hear of it. `manage.py execute_run` does the same by hand.
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import os
 import shutil
@@ -31,13 +30,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django import db
 from django.conf import settings
 
 from labeling.actions import artifacts, datasets, disk, resources, runs
 from labeling.actions.errors import BadInput
+from labeling.attempts import LOG, Metrics, keep_only_logs, take_over
 from labeling.models import Run
 from labeling.supervisor.processes import die_with, kill_group
 from training import contracts
@@ -53,7 +53,6 @@ SAFETY = 0.25
 GRACE_SECONDS = 1.5
 """How long the child has after SIGTERM."""
 LINES_AT_ONCE = 1000
-LOG = "log.txt"
 
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
@@ -117,7 +116,7 @@ class _Execution:
         self.home = Path(settings.RUNS) / claim.run.public_id
         self.folder = self.home / f"attempt-{claim.attempt}"
         self.child: subprocess.Popen[bytes] | None = None
-        self.metrics = _Metrics(self.folder / contracts.METRICS)
+        self.metrics = Metrics(self.folder / contracts.METRICS)
         self._lease = float(settings.RUN_LEASE_SECONDS)
         self._renewed = claimed_at
         self._next_beat = 0.0
@@ -128,7 +127,7 @@ class _Execution:
         try:
             self._attempt()
             log.info("run %s: completed", name)
-            _keep_only_logs(self.home)
+            keep_only_logs(self.home)
         except runs.Fenced:
             log.warning("run %s: attempt %d is no longer ours", name, self.claim.attempt)
         except _End as end:
@@ -169,8 +168,8 @@ class _Execution:
         """The run folder, with links to its inputs in the artifact store, every file checked."""
         run = self.claim.run
         (self.folder / contracts.INPUTS).mkdir(parents=True)
-        _take_over(self.home, self.folder)
-        _keep_only_logs(self.home, but=self.folder)
+        take_over(self.home, self.folder)
+        keep_only_logs(self.home, but=self.folder)
         inputs = list(run.inputs.select_related("dataset", "model"))
         try:
             stage = contracts.from_dict(contracts.SETTINGS[run.stage], run.settings, "settings")  # type: ignore[index]
@@ -334,38 +333,6 @@ class _Execution:
             return ""
 
 
-class _Metrics:
-    """The lines of metrics.jsonl as they come: read, waiting to be recorded, recorded."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._offset = path, 0
-        self.waiting: list[dict[str, Any]] = []
-        self.recorded = self.step = self.total = 0
-
-    def read(self) -> None:
-        """Take up whole new lines."""
-        try:
-            with self._path.open("rb") as lines:
-                lines.seek(self._offset)
-                for line in lines:
-                    if not line.endswith(b"\n"):
-                        break
-                    self._offset += len(line)
-                    self._take(line)
-        except FileNotFoundError:
-            return
-
-    def forget(self, count: int) -> None:
-        del self.waiting[:count]
-        self.recorded += count
-
-    def _take(self, line: bytes) -> None:
-        # PostgreSQL's JSON knows no NaN or infinity.
-        values = json.loads(line, parse_constant=lambda name: None)
-        self.step, self.total = int(values["step"]), int(values["total"])
-        self.waiting.append(values)
-
-
 def command(offer: resources.Offer, stage: str, folder: Path) -> list[str]:
     """What starts a stage: Python, or torchrun for as many processes as are wanted, on each of the hosts."""
     story = ["-m", f"training.{stage}", str(folder)]
@@ -399,27 +366,6 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _take_over(home: Path, folder: Path) -> None:
-    """Give a new attempt's folder the checkpoints of the last one that has any.
-
-    By links, since they may be large, and all files of a checkpoint stay as they were written: a child of the
-    last attempt that should still be alive can neither change them nor, by deleting its own names, take them
-    away. A worker on a host that does not share the folder finds nothing and starts over.
-    """
-    number = int(folder.name.removeprefix("attempt-"))
-    for earlier in range(number - 1, 0, -1):
-        kept = home / f"attempt-{earlier}" / contracts.CHECKPOINTS
-        if kept.is_dir():
-            # What was half copied when a worker died is passed over: its manifest is missing or does not fit.
-            shutil.copytree(
-                kept,
-                folder / contracts.CHECKPOINTS,
-                copy_function=os.link,
-                ignore=shutil.ignore_patterns("*.tmp"),
-            )
-            return
-
-
 def _server_key(run: Run) -> dict[str, str]:
     """The key of the server that a generate run asks; it goes to where the operator says now, or nowhere."""
     given = run.settings.get("server", {})
@@ -432,13 +378,3 @@ def _server_key(run: Run) -> dict[str, str]:
             retryable=False,
         )
     return {contracts.SERVER_KEY: spec["secret"]} if spec["secret"] else {}
-
-
-def _keep_only_logs(home: Path, *, but: Path | None = None) -> None:
-    """Of a run's attempts so far keep the logs: attempt-<n>/log.txt becomes attempt-<n>.log."""
-    for folder in home.glob("attempt-*/"):
-        if folder == but:
-            continue
-        if (folder / LOG).exists():
-            (folder / LOG).replace(folder.with_suffix(".log"))
-        shutil.rmtree(folder, ignore_errors=True)

@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings as installed
 from django.db import connection
 
-from labeling import launcher
+from labeling import attempts, launcher
 from labeling.actions import artifacts, datasets, loop, runs
 from labeling.models import Item, ModelVersion, Round, Run, RunMetric
 from labeling.supervisor.processes import birth
@@ -245,7 +245,7 @@ def test_a_child_of_the_last_attempt_can_spoil_nothing_of_the_next(tmp_path):
     (kept / "state.pt").write_bytes(b"state")
     (old / "checkpoints" / "00000008.tmp").mkdir()
     new.mkdir()
-    launcher._take_over(tmp_path, new)
+    attempts.take_over(tmp_path, new)
     shutil.rmtree(kept)
     kept.mkdir()
     (kept / "state.pt").write_bytes(b"other")

@@ -17,18 +17,16 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from training.contracts import (
     CHECKPOINTS,
-    CONFIG,
-    INPUTS,
     MANIFEST,
     GeneratedRow,
     from_dict,
     row_bytes,
 )
 from training.servers import Usage
+from training.stage import Run
 
 ANSWERS = "answers.jsonl"
 
@@ -47,14 +45,14 @@ class Kept:
     `rows` are in the order in which they were drawn, `counts` how many each prompt has.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, run: Run) -> None:
         """Read what is there, if it was drawn by the same recipe."""
         self.rows: list[GeneratedRow] = []
         self.counts: Counter[str] = Counter()
         self.usage = Usage()
-        self._path = directory / CHECKPOINTS / ANSWERS
+        self._path = run.directory / CHECKPOINTS / ANSWERS
         self._path.parent.mkdir(exist_ok=True)
-        header = json.dumps({"recipe": _recipe(directory)}).encode() + b"\n"
+        header = json.dumps({"recipe": _recipe(run)}).encode() + b"\n"
         with self._path.open("a+b") as file:
             file.seek(0)
             size = len(header)
@@ -99,11 +97,10 @@ def _whole(lines: Iterable[bytes]) -> Iterator[tuple[bytes, Answer]]:
         yield line, answer
 
 
-def _recipe(directory: Path) -> str:
-    """Of the settings, the prompts and the models, by their manifests where they have any."""
-    inputs = directory / INPUTS
-    recipe = hashlib.sha256()
-    for path in (directory / CONFIG, inputs / "prompts.jsonl", inputs / "policy" / MANIFEST):
+def _recipe(run: Run) -> str:
+    """Of the run's own, the prompts and the policy, by its manifest where it has one."""
+    recipe = hashlib.sha256(run.config.recipe().encode())
+    for path in (run.input("prompts.jsonl"), run.input("policy") / MANIFEST):
         content = path.read_bytes() if path.is_file() else b""
         recipe.update(hashlib.sha256(content).digest())
     return recipe.hexdigest()

@@ -56,7 +56,7 @@ def generate(run: Run) -> dict[str, Any]:
         )
 
     # 1. Draw what is not there yet.
-    kept = Kept(run.directory)
+    kept = Kept(run)
     copies = settings.completions_per_prompt * settings.best_of
     total = len(prompts) * (2 if judge else 1)
     draw = from_server if settings.server.name else from_policy

@@ -106,6 +106,12 @@ def unpacked_log_probs(model: PreTrainedModel, examples: Sequence[Example], pad:
 
 def packed_log_probs(model: PreTrainedModel, rows: Rows) -> Tensor:
     """[N] as of `Packing.log_probs`."""
+    logits = model.get_output_embeddings()(states_before(model, rows))
+    return log_probs_of(logits.float(), rows.targets)
+
+
+def states_before(model: PreTrainedModel, rows: Rows) -> Tensor:
+    """[N, H] the states that predict the response tokens, examples end to end."""
     layout: dict[str, Any] = {}
     if rows.shared and model.config._attn_implementation == APART:
         # A mask of this shape is taken as it is: none is made, and none is looked at.
@@ -114,8 +120,8 @@ def packed_log_probs(model: PreTrainedModel, rows: Rows) -> Tensor:
     elif rows.shared:
         layout = {"attention_mask": block_mask(model, rows.segments), "position_ids": rows.positions}
     states = model.base_model(input_ids=rows.ids, use_cache=False, **layout).last_hidden_state
-    logits = model.get_output_embeddings()(states[rows.before[:, 0], rows.before[:, 1]])
-    return log_probs_of(logits.float(), rows.targets)
+    found: Tensor = states[rows.before[:, 0], rows.before[:, 1]]
+    return found
 
 
 def attend_apart(

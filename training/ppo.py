@@ -46,35 +46,9 @@ from training.rollout import Rollout, by_length, endless, episode_keys, gathered
 from training.sampling import response_log_probs, sample
 from training.stage import Run, main
 from training.tokens import Batch, collate, reads_alike
-from training.tuning import adapters_off, autocast, trained, tune
+from training.tuning import Average, adapters_off, autocast, trained, tune
 
 FINAL_SAMPLES = 512
-
-
-class Average:
-    """The moving average of what is trained of a model: of LoRA's factors each by itself."""
-
-    def __init__(self, model: PreTrainedModel, decay: float) -> None:
-        self.model, self.decay = model, decay
-        self.weights = [weight.detach().clone() for weight in trained(model)]
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        for average, current in zip(self.weights, trained(self.model), strict=True):
-            average.lerp_(current, 1 - self.decay)
-
-    @torch.no_grad()
-    def publish(self) -> None:
-        """The model takes the averaged weights."""
-        for average, current in zip(self.weights, trained(self.model), strict=True):
-            current.copy_(average)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"weights": self.weights}
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        for average, kept in zip(self.weights, state_dict["weights"], strict=True):
-            average.copy_(kept)
 
 
 class Trainer:

@@ -123,23 +123,6 @@ def shared_states(backbone: PreTrainedModel, items: Sequence[Item], pad: int) ->
     return found
 
 
-def packed_states(backbone: PreTrainedModel, rows: Sequence[Sequence[list[int]]], pad: int) -> Tensor:
-    """[N, H] the states that predict every token but the first of each text; rows and texts in their order.
-
-    Texts stand in a row as responses to no prompt: each at its own positions, and blind to the others.
-    """
-    laid = lay_out([Item("", "train", [], list(texts), []) for texts in rows], pad, backbone.device)
-    states = backbone(
-        input_ids=laid.ids,
-        attention_mask=block_mask(backbone, laid.segments),
-        position_ids=laid.positions,
-        use_cache=False,
-    ).last_hidden_state
-    same = laid.segments[:, :-1] == laid.segments[:, 1:]
-    found: Tensor = states[:, :-1][same & (laid.segments[:, 1:] > 0)]
-    return found
-
-
 def lay_out(items: Sequence[Item], pad: int, device: torch.device | str = "cpu") -> Rows:
     width = max(map(row_tokens, items))
     ids = torch.full((len(items), width), pad)

@@ -16,9 +16,6 @@ Without a key (a run by hand) nothing is kept: state from a disk that anybody co
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import os
 import random
 import shutil
@@ -39,6 +36,7 @@ from training.contracts import (
     METRICS,
     ContractError,
     read_json,
+    sync_folder,
     verify_manifest,
     write_json,
     write_manifest,
@@ -130,7 +128,7 @@ class Checkpoints:
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
-        _sync(self.folder)
+        sync_folder(self.folder)
         for old in self._places()[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -169,7 +167,7 @@ class Checkpoints:
         shutil.copyfile(self.run.metrics, folder / METRICS)
         position = {
             "step": step,
-            "recipe": self._recipe(),
+            "recipe": self.run.config.recipe(),
             "elapsed": self.run.elapsed(),
             "values": values,
         }
@@ -185,7 +183,7 @@ class Checkpoints:
             try:
                 verify_manifest(place, self.key)
                 position = read_json(place / "position.json")
-                if position["recipe"] != self._recipe():
+                if position["recipe"] != self.run.config.recipe():
                     raise ContractError("of another recipe")
             except (ContractError, OSError) as error:
                 print(f"Checkpoint {place.name} is passed over: {error}", file=sys.stderr)
@@ -193,21 +191,6 @@ class Checkpoints:
                 return place
         return None
 
-    def _recipe(self) -> str:
-        """What the run computes; how fast, and how often it keeps where it is, may change in between."""
-        config = self.run.config
-        recipe = [config.stage, config.seed, dataclasses.asdict(config.settings)]
-        return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-
 
 def _device_of(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename in the folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import torch
@@ -16,10 +17,11 @@ from transformers import AutoModel, AutoModelForCausalLM, Qwen2Config
 
 from benchmarks.gpu.flops import causal_pairs, shape_of, shared_pairs, training_flops
 from training.contracts import Tuning
-from training.data import Item
+from training.data import Example, Item
 from training.losses import chunked_nats
 from training.optimizer import adam
-from training.prefix import packed_states, row_tokens, score_items, try_sharing
+from training.packing import Rows, lay_out, states_before
+from training.prefix import row_tokens, score_items, try_sharing
 from training.reward_losses import kwise_loss, kwise_pairs
 from training.reward_model import RewardModel
 from training.sampling import sample
@@ -127,15 +129,21 @@ def sft(size: Size, device: torch.device, repeats: int) -> Figures:
 
     def step() -> None:
         for some in passes:
-            wanted = [token for row in some for text in row for token in text[1:]]
+            laid = packed(some, device)
             with autocast(settings, device):
-                states = packed_states(model.base_model, some, PAD)
-                nats = chunked_nats(states, model.lm_head, torch.tensor(wanted, device=device))
+                nats = chunked_nats(states_before(model, laid), model.lm_head, laid.targets)
             torch.autograd.backward(nats.sum() / predicted)
         _move(model, optimizer)
 
     flops = training_flops(shape_of(model), tokens, pairs, predicted)
     return Figures(_median(step, device, repeats), tokens, flops, _state(model, optimizer, settings))
+
+
+def packed(rows: Sequence[Sequence[list[int]]], device: torch.device) -> Rows:
+    """The texts of each row in a row, every token but a text's first to be predicted."""
+    examples = [Example(text[:1], text[1:]) for row in rows for text in row]
+    places = iter(range(len(examples)))
+    return lay_out(examples, [list(islice(places, len(row))) for row in rows], PAD, device)
 
 
 def reward(completions: int) -> Callable[[Size, torch.device, int], Figures]:

@@ -175,12 +175,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=("ours", "trl"), help="print what memory this side takes alone")
     options = parser.parse_args(arguments)
     if options.trl and options.only is None and not trl.is_here():
-        try:
-            given = sys.argv[1:] if arguments is None else arguments
-            return trl.rerun(opponent.VERSION, "benchmarks.ppo", given)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"Without TRL, which cannot be had here: {error}")
-            options.trl = False
+        status = trl.rerun(opponent.VERSION, "benchmarks.ppo", arguments)
+        if status is not None:
+            return status
+        options.trl = False
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
     logging.disable(logging.WARNING)

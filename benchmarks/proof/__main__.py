@@ -22,23 +22,8 @@ from benchmarks.proof.lab import Lab
 SEEDS = (6, 7, 8)
 PARTS = ("loop", "t5", "ptx", "overoptimisation")
 
-# What a loop has to show (design, section 8; the T5's were set after a first run with seed 0).
-THRESHOLDS = {
-    "tiny": {
-        "gold_over_best_t": 0.20,
-        "greedy_gain": 0.15,
-        "accuracy_gold": 0.80,
-        "kl": 4.0,
-        "control": 0.25,
-    },
-    "tiny-t5": {
-        "gold_over_best_t": 0.20,
-        "greedy_gain": 0.15,
-        "accuracy_gold": 0.80,
-        "kl": 4.0,
-        "control": 0.25,
-    },
-}
+# What a loop has to show, of either kind of model: the T5's has not been run yet, and may want its own.
+GOLD_OVER_BEST_T, GREEDY_GAIN, ACCURACY_GOLD, MOST_KL, CONTROL_SHARE = 0.20, 0.15, 0.80, 4.0, 0.25
 
 
 def main() -> None:
@@ -89,14 +74,14 @@ def loop(seed: int, base: str) -> dict[str, Any]:
 
 def reached(report: dict[str, Any]) -> dict[str, bool]:
     """Which thresholds a loop's report reached, by name."""
-    sft, policy, wanted = report["sft"], report["policy"], THRESHOLDS[report["base"]]
+    sft, policy = report["sft"], report["policy"]
     share = report["control"]["share_of_real_upper"]
     return {
-        "gold_over_best_t": policy["gold"] - sft["best_t_gold"] >= wanted["gold_over_best_t"],
-        "greedy_gain": policy["greedy"] - sft["greedy"] >= wanted["greedy_gain"],
-        "accuracy_gold": report["reward"]["accuracy_gold"] >= wanted["accuracy_gold"],
-        "kl": policy["kl"] <= wanted["kl"],
-        "control": share is not None and share < wanted["control"],
+        "gold_over_best_t": policy["gold"] - sft["best_t_gold"] >= GOLD_OVER_BEST_T,
+        "greedy_gain": policy["greedy"] - sft["greedy"] >= GREEDY_GAIN,
+        "accuracy_gold": report["reward"]["accuracy_gold"] >= ACCURACY_GOLD,
+        "kl": policy["kl"] <= MOST_KL,
+        "control": share is not None and share < CONTROL_SHARE,
     }
 
 

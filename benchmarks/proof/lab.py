@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from labeling.demo import string_instructions as task
-from labeling.demo.recipe import LENGTHS, STRING_STAGES
+from labeling.demo.recipe import STRING_STAGES
 from training.contracts import (
     INPUTS,
     OUTPUTS,
@@ -47,11 +47,9 @@ class Lab:
         name: str,
         stage: Stage,
         inputs: Mapping[str, Path | Sequence[Any]],
-        *,
-        bare: bool = False,
         **settings: Any,
     ) -> Path:
-        """Run a stage by the demo's recipe with `settings` over it (`bare`: with its lengths alone).
+        """Run a stage by the demo's recipe with `settings` over it.
 
         `inputs` are folders or files to link, or rows to write. Returns the run folder; raises RuntimeError
         with the end of the log if it failed.
@@ -66,7 +64,7 @@ class Lab:
                 (folder / INPUTS / given).symlink_to(what.resolve())
             else:
                 (folder / INPUTS / given).write_bytes(b"".join(row_bytes(row) for row in what))
-        chosen = {**(LENGTHS if bare else STRING_STAGES[stage]), **settings}
+        chosen = {**STRING_STAGES[stage], **settings}
         RunConfig(stage, from_dict(SETTINGS[stage], chosen, stage), self.seed).write(folder)
         print(f"{name} …", file=sys.stderr, flush=True)
         with (folder / "log.txt").open("w+b") as log:

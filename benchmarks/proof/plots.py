@@ -17,15 +17,12 @@ def lines(
     y: tuple[str, str],
     colour: str,
     points: bool = False,
-    log_x: bool = False,
 ) -> None:
     """Draw a line for each value of the field `colour`; `x` and `y` are (field, what the axis says).
 
     Rows with a field "low" and "high" have a band between the two.
     """
     axis_x: dict[str, Any] = {"field": x[0], "type": "quantitative", "title": x[1]}
-    if log_x:
-        axis_x["scale"] = {"type": "log"}
     series = {"field": colour, "type": "nominal", "title": None}
     axis_y = {"field": y[0], "type": "quantitative", "title": y[1], "scale": {"zero": False}}
     layers: list[dict[str, Any]] = [

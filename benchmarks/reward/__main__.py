@@ -6,7 +6,6 @@ import argparse
 import json
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -192,12 +191,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-trl", dest="trl", action="store_false", help="leave TRL out")
     options = parser.parse_args(arguments)
     if options.trl and not trl.is_here():
-        try:
-            given = sys.argv[1:] if arguments is None else arguments
-            return trl.rerun(opponent.VERSION, "benchmarks.reward", given)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"Without TRL, which cannot be had here: {error}")
-            options.trl = False
+        status = trl.rerun(opponent.VERSION, "benchmarks.reward", arguments)
+        if status is not None:
+            return status
+        options.trl = False
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning)  # TRL's own settings

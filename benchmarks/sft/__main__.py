@@ -173,12 +173,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--peak", choices=HEAD[1:], help="measure the memory of one side alone")
     options = parser.parse_args(arguments)
     if options.trl and not options.peak and not trl.is_here():
-        try:
-            given = sys.argv[1:] if arguments is None else arguments
-            return trl.rerun(opponent.VERSION, "benchmarks.sft", given)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"Without TRL, which cannot be had here: {error}")
-            options.trl = False
+        status = trl.rerun(opponent.VERSION, "benchmarks.sft", arguments)
+        if status is not None:
+            return status
+        options.trl = False
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore")  # TRL's own settings

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from training.contracts import MANIFEST, ContractError, verify_manifest
+from training.contracts import MANIFEST, ContractError, sync_folder, verify_manifest
 
 ABANDONED_SECONDS = 24 * 3600
 """A staging folder of this age belongs to nobody."""
@@ -78,7 +78,7 @@ def keep(folder: Path) -> str:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                     raise
             os.utime(target)  # its age counts from now, until a row names it
-        _flush_folder(target.parent)
+        sync_folder(target.parent)
     return digest
 
 
@@ -136,13 +136,5 @@ def _flush(folder: Path) -> None:
             file.chmod(0o444)
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-        _flush_folder(Path(root))
+        sync_folder(Path(root))
     assert (folder / MANIFEST).is_file()
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,9 +6,7 @@ changed. The newest version of a kind is the project's; a round names the ones t
 
 from __future__ import annotations
 
-import codecs
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from labeling.actions import announcements, artifacts, audit, datasets
 from labeling.actions.errors import BadInput
-from labeling.actions.import_rows import MAX_LINE_BYTES
+from labeling.actions.import_rows import MAX_LINE_BYTES, decoded
 from labeling.actions.text import check_depth, check_text
 from labeling.models import DatasetKind, DatasetVersion, Project, User
 from training.contracts import (
@@ -41,9 +39,13 @@ class Report:
 
     version: DatasetVersion | None = None
     is_new: bool = False
-    lines: int = 0
     bad: int = 0
     counts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> int:
+        """Those that are not blank."""
+        return int(self.counts.get("rows", 0)) + self.bad
 
 
 def newest(project: Project, kind: str) -> DatasetVersion | None:
@@ -157,12 +159,10 @@ def _checked(
     """The good rows of the lines; blank lines are passed over, and so is a byte order mark."""
     known: set[tuple[str, str]] = set()
     for number, line in enumerate(lines, 1):
-        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if not line.strip():
-            continue
-        report.lines += 1
         try:
-            row = _row(kind, line)
+            row = _row(kind, line, first=number == 1)
+            if row is None:
+                continue
             if isinstance(row, TaskRow):
                 _check_task(row, known)
             else:
@@ -174,13 +174,10 @@ def _checked(
             yield row
 
 
-def _row(kind: str, line: bytes) -> Row:
-    if len(line) > MAX_LINE_BYTES:
-        raise BadInput(f"is longer than {MAX_LINE_BYTES:,} bytes", field="line")
-    try:
-        data = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"is not JSON ({type(error).__name__})", field="line") from None
+def _row(kind: str, line: bytes, *, first: bool) -> Row | None:
+    data = decoded(line, first=first)
+    if data is None:
+        return None
     check_depth(data, "line")
     try:
         return from_dict(ROWS[kind], data, "line")

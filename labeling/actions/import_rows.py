@@ -100,13 +100,9 @@ def parse(line: bytes, mapping: FieldMap, *, first: bool = False) -> Row | None:
 
     `first`: a byte order mark at the very beginning of a file is passed over.
     """
-    if len(line) > MAX_LINE_BYTES:
-        raise BadInput(f"is longer than {MAX_LINE_BYTES:,} bytes", field="line")
-    if first:
-        line = line.removeprefix(codecs.BOM_UTF8)
-    if not line.strip():
+    data = decoded(line, first=first)
+    if data is None:
         return None
-    data = _decode(line)
     known = mapping.known()
     if not mapping.ignore_unknown and (unknown := [name for name in data if name not in known]):
         raise BadInput("unknown field", field=_shown(unknown[0]))
@@ -132,7 +128,14 @@ def split_by_hash(group: str, digest: bytes) -> str:
     return Split.TRAIN if place < 8 else Split.VALID if place == 8 else Split.TEST
 
 
-def _decode(line: bytes) -> dict[str, Any]:
+def decoded(line: bytes, *, first: bool = False) -> dict[str, Any] | None:
+    """The object of a line, as of `parse`, or None for a blank one. Raises BadInput."""
+    if len(line) > MAX_LINE_BYTES:
+        raise BadInput(f"is longer than {MAX_LINE_BYTES:,} bytes", field="line")
+    if first:
+        line = line.removeprefix(codecs.BOM_UTF8)
+    if not line.strip():
+        return None
     try:
         data = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:

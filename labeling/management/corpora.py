@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from labeling.actions import corpora, projects
 from labeling.actions.errors import ActionError, BadInput
 from labeling.actions.import_rows import bounded_lines
-from labeling.management.messages import refusal
+from labeling.management.messages import Described, refusal
 
 
-class ImportFile(BaseCommand):
+class ImportFile(Described):
     """A subclass says of which kind the file is."""
 
     kind: ClassVar[str]
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
-        )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="the project's short name (slug)")

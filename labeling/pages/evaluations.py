@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from labeling.actions import artifacts
 from labeling.models import Prompt, Run
 from labeling.pages.charts import Named, NamedChart, number
-from labeling.pages.facts import Figure, share
+from labeling.pages.facts import Figure, bounds, share
 from training.contracts import ContractError, read_json
 
 JUDGES = ("reward", "evaluation_reward")
@@ -88,7 +88,7 @@ def _figures(values: Mapping[str, Any]) -> list[Figure]:
         if name in rates:
             rate = rates[name]
             count = ngettext("%s comparison", "%s comparisons", rate["comparisons"]) % rate["comparisons"]
-            note = f"{_interval(rate, 'win_rate')} · {count}"
+            note = f"{bounds(rate, 'win_rate')} · {count}"
             found.append(Figure(_("Wins by the %s") % _judge(name), share(rate["win_rate"]), note))
     if "gap" in rates:
         gap = rates["gap"]
@@ -166,11 +166,7 @@ def _task(name: str, values: Mapping[str, Any]) -> Task:
 
 
 def _scored(score: Mapping[str, Any] | None) -> str:
-    return f"{share(score['score'])} ({_interval(score, 'score')})" if score else "–"
-
-
-def _interval(values: Mapping[str, Any], name: str) -> str:
-    return f"{share(values[f'{name}_low'])} – {share(values[f'{name}_high'])}"
+    return f"{share(score['score'])} ({bounds(score, 'score')})" if score else "–"
 
 
 def _points(value: float) -> str:

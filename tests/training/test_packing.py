@@ -129,3 +129,16 @@ def test_the_mask_function_of_flex_attention_keeps_examples_apart() -> None:
     made = create_mask(visible(segments), batch, 1, width, width, device="cpu")[:, 0]
     same = segments.unsqueeze(1) == segments.unsqueeze(2)
     assert made.equal(same & torch.ones(width, width, dtype=torch.bool).tril())
+
+
+def test_packed_texts_have_the_states_of_each_alone() -> None:
+    model = model_of("llama").base_model
+    texts = [example(1, 4, seed=1), example(1, 2, seed=2), example(1, 6, seed=3)]
+    with torch.no_grad():
+        packed = packing.states_before(model, packing.lay_out(texts, [[0, 1], [2]], 0))
+        alone = [
+            model(input_ids=torch.tensor([text.prompt + text.response])).last_hidden_state[0, :-1]
+            for text in texts
+        ]
+    assert packed.shape == (4 + 2 + 6, 32)
+    assert torch.allclose(packed, torch.cat(alone), atol=1e-5)

@@ -207,15 +207,3 @@ def test_an_encoder_reads_a_prompt_once_for_all_its_responses() -> None:
     ours = torch.autograd.grad(shared.square().mean(), parameters)
     theirs = torch.autograd.grad(expected.square().mean(), parameters)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
-
-
-def test_packed_texts_have_the_states_of_each_alone() -> None:
-    model = model_of(CONFIGS["llama"]).backbone
-    rows = [[item(5, seed=1).prompt, item(3, seed=2).prompt], [item(7, seed=3).prompt]]
-    with torch.no_grad():
-        packed = prefix.packed_states(model, rows, pad=0)
-        alone = [
-            model(input_ids=torch.tensor([text])).last_hidden_state[0, :-1] for row in rows for text in row
-        ]
-    assert packed.shape == (4 + 2 + 6, 32)
-    assert torch.allclose(packed, torch.cat(alone), atol=1e-5)

@@ -40,6 +40,7 @@ from training.contracts.folder import (
 )
 from training.contracts.manifests import (
     MANIFEST,
+    sync_folder,
     verify_manifest,
     write_manifest,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "read_json",
     "read_rows",
     "row_bytes",
+    "sync_folder",
     "verify_manifest",
     "write_json",
     "write_manifest",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,6 +96,12 @@ class RunConfig:
 
     def write(self, run_dir: Path) -> None:
         write_json(run_dir / CONFIG, dataclasses.asdict(self))
+
+    def recipe(self) -> str:
+        """SHA-256 of what the run computes, its inputs apart. How fast, on what, and how often it keeps where
+        it is may change between two attempts."""
+        recipe = [self.stage, self.seed, dataclasses.asdict(self.settings)]
+        return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def read(cls, run_dir: Path) -> RunConfig:

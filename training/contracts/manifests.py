@@ -54,6 +54,15 @@ def verify_manifest(folder: Path, key: bytes = b"") -> str:
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
+def sync_folder(folder: Path) -> None:
+    """Make what was created or renamed in the folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _signature(files: Any, key: bytes) -> str:
     listing = json.dumps(files, sort_keys=True, separators=(",", ":")).encode()
     return hmac.new(key, listing, hashlib.sha256).hexdigest()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from labeling.actions import projects
 from labeling.actions.completions import Outcome
 from labeling.actions.errors import ActionError, BadInput
 from labeling.actions.import_rows import FIELDS, FieldMap, bounded_lines
 from labeling.actions.prompts import ImportReport, import_lines
-from labeling.management.messages import refusal
+from labeling.management.messages import Described, refusal
 
 DESCRIPTION = """\
 Import prompts, with their demonstrations and ready-made answers, into a project from a JSONL file.
@@ -34,13 +33,8 @@ An import can be run again: what is there already is left alone. A bad line is r
 and the rest is imported; the exit status is then 1."""
 
 
-class Command(BaseCommand):
+class Command(Described):
     help = DESCRIPTION
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
-        )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="the project's short name (slug)")
