@@ -247,7 +247,8 @@ class _Execution:
                 return _failure(
                     f"The training process was killed by {name}; if memory ran out, lower a batch size."
                 )
-            last = self._log_tail().strip().rsplit("\n", 1)[-1]
+            # torchrun's last words end with a rule.
+            last = self._log_tail().rstrip("=\n ").rsplit("\n", 1)[-1].strip()
             return _failure(f"The training process ended with status {code}: {last}", retryable=not hopeless)
         return _failure(error.reason, retryable=error.retryable and not hopeless)
 

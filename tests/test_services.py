@@ -244,18 +244,33 @@ def test_what_the_images_are_made_of_gets_past_the_ignore_file():
 
 
 def test_the_readme_s_way_to_name_receivers_tells_who_shows_and_who_sends(monkeypatch, tmp_path):
+    (tmp_path / "webhook_lab").write_text("f" * 64)
+    services = told_by_the_readme("RANKLOOP_WEBHOOKS", monkeypatch, tmp_path)
+    assert set(services) == {"web", "worker-control"}
+    assert set(services["worker-control"]["networks"]) <= set(COMPOSE["networks"])
+    (receiver,) = environment.receivers("RANKLOOP_WEBHOOKS")
+    assert (receiver["id"], receiver["secret"]) == ("lab", "f" * 64)
+
+
+def test_the_readme_s_way_to_name_servers_tells_who_asks_them_and_lets_that_one_out(monkeypatch, tmp_path):
+    (tmp_path / "server_lab").write_text("sk-secret")
+    services = told_by_the_readme("RANKLOOP_SERVERS", monkeypatch, tmp_path)
+    assert set(services) == {"web", "worker-control", "worker-cpu"}
+    assert set(services["worker-cpu"]["networks"]) == set(COMPOSE["networks"])
+    assert environment.servers("RANKLOOP_SERVERS")["lab"]["secret"] == "sk-secret"
+
+
+def told_by_the_readme(variable: str, monkeypatch: pytest.MonkeyPatch, secrets: Path) -> dict[str, Any]:
+    """The services of the README's override that sets the variable, whose environment is set as it says."""
     readme = (DOCKER / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^    services:\n(?:    .*\n)+", readme, re.MULTILINE)
-    override = yaml.safe_load(block)
-    assert set(override["services"]) == {"web", "worker-control"}
-    assert set(override["services"]["worker-control"]["networks"]) <= set(COMPOSE["networks"])
+    blocks = map(yaml.safe_load, re.findall(r"^    services:\n(?:    .*\n)+", readme, re.MULTILINE))
+    (override,) = (each for each in blocks if variable in each["services"]["web"]["environment"])
     for told in override["services"].values():
         assert told["secrets"] == list(override["secrets"])
         for name, value in told["environment"].items():
-            monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
-    (tmp_path / "webhook_lab").write_text("f" * 64)
-    (receiver,) = environment.receivers("RANKLOOP_WEBHOOKS")
-    assert (receiver["id"], receiver["secret"]) == ("lab", "f" * 64)
+            monkeypatch.setenv(name, value.replace("/run/secrets", str(secrets)))
+    services: dict[str, Any] = override["services"]
+    return services
 
 
 def compose_program() -> list[str] | None:

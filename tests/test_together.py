@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -91,4 +92,5 @@ def test_a_process_that_dies_ends_the_others_and_the_attempt_with_a_reason(state
         assert psutil.wait_procs(processes_of(run), timeout=60)[1] == []
     run.refresh_from_db()
     assert run.state == "waiting"
-    assert "Error" in run.error
+    # The survivor's words, if it noticed before torchrun ended it too; else torchrun's own.
+    assert re.search(r"Error|SIGKILL", run.error), run.error

@@ -59,6 +59,9 @@ class Group:
         if self.size > 1:
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             dist.init_process_group(backend, timeout=PATIENCE)
+            # Never destroyed: DDP would be the last to hold it, and its destructor waits, with Python's lock
+            # in hand, for a thread that may be waiting for that very lock.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(dist.group.WORLD))
 
     @property
     def leads(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import vl_convert
+from labeling.pages.drawing import Artist
 
 
 def lines(
@@ -39,4 +40,4 @@ def lines(
         "background": "white",
         "layer": layers,
     }
-    path.write_text(vl_convert.vegalite_to_svg(chart), encoding="utf-8")
+    path.write_text(Artist().svg(json.dumps(chart)), encoding="utf-8")

@@ -40,6 +40,8 @@ STORIES: dict[Stage, Callable[[Run], dict[str, Any]]] = {
     "evaluate": evaluate,
 }
 ROOT = Path(__file__).parents[2]
+PATIENCE = 300
+"""Seconds for a run by several processes, which takes a few."""
 LIMITS = {"max_prompt_tokens": 32, "max_response_tokens": 8}
 COMPLETIONS = ("b", "ab", "aab", "aaab")
 TINY = {"kind": "tiny", "hidden_size": 16, "layers": 1, "heads": 2}
@@ -125,6 +127,8 @@ def start_together(stage: Stage, folder: Path, processes: int, **environment: st
     for child in children:
         child.start()
     for child in children:
+        child.join(PATIENCE)
+        child.kill()  # one that hangs must not hang the tests
         child.join()
     return [child.exitcode for child in children]
 
