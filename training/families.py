@@ -24,8 +24,8 @@ def states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
     if backbone.config.is_encoder_decoder:
         out = backbone(**_encoded(backbone, batch), **_decoded(backbone, batch, batch.width + 1))
         return cast(Tensor, out.last_hidden_state)
-    hidden = backbone(**_row(backbone, batch), use_cache=False).last_hidden_state
-    return cast(Tensor, hidden[:, -batch.width - 1 :])
+    hidden = backbone(input_ids=_from_left(batch), use_cache=False).last_hidden_state
+    return _at(hidden, _before(batch, batch.width + 1))
 
 
 def response_logits(model: PreTrainedModel, batch: Batch, temperature: float = 1.0) -> Tensor:
@@ -33,8 +33,14 @@ def response_logits(model: PreTrainedModel, batch: Batch, temperature: float = 1
     if model.config.is_encoder_decoder:
         logits = model(**_encoded(model, batch), **_decoded(model, batch, batch.width)).logits
     else:
-        out = model(**_row(model, batch), logits_to_keep=batch.width + 1, use_cache=False)
-        logits = out.logits[:, :-1]
+        columns = _before(batch, batch.width)
+        # The model's own output layer reads these states alone, and whatever follows it is applied as ever.
+        head = model.get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda _, hidden: (_at(hidden[0], columns),))
+        try:
+            logits = model(input_ids=_from_left(batch), use_cache=False).logits
+        finally:
+            hook.remove()
     return tempered(logits, temperature)
 
 
@@ -65,7 +71,8 @@ class _DecoderReader:
     def __init__(self, model: PreTrainedModel, prompts: Batch, copies: int) -> None:
         self._model = model
         cache = DynamicCache(config=model.config)
-        out = model(**_row(model, prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        row = _reading(model, prompts.ids, prompts.mask, prompts.positions)
+        out = model(**row, past_key_values=cache, use_cache=True, logits_to_keep=1)
         self._cache = out.past_key_values
         self._cache.batch_repeat_interleave(copies)
         self._mask = prompts.mask.repeat_interleave(copies, dim=0)
@@ -119,8 +126,27 @@ def start_token(config: PreTrainedConfig) -> int:
     return int(config.pad_token_id if start is None else start)
 
 
-def _row(model: PreTrainedModel, batch: Batch) -> dict[str, Tensor]:
-    return _reading(model, batch.ids, batch.mask, batch.positions)
+def _from_left(batch: Batch) -> Tensor:
+    """[B, T] ids of rows that begin at the first column, T the longest of them.
+
+    What pads them stands on the right, where a causal model does not look: it needs neither a mask nor
+    positions, and rows of like length have next to no padding, however long their prompts are.
+    """
+    width = batch.ids.shape[1]
+    columns = torch.arange(width, device=batch.ids.device) + batch.mask.argmax(dim=1, keepdim=True)
+    return batch.ids.gather(1, columns % width)[:, : int(batch.mask.sum(dim=1).max())]
+
+
+def _before(batch: Batch, width: int) -> Tensor:
+    """[B, width] the columns of `_from_left` that have read the prompt and 0, 1, … response tokens."""
+    first = batch.prompt_mask.sum(dim=1, keepdim=True) - 1
+    longest = int(batch.mask.sum(dim=1).max())
+    return (first + torch.arange(width, device=batch.ids.device)).clamp(max=longest - 1)
+
+
+def _at(states: Tensor, columns: Tensor) -> Tensor:
+    """[B, N, H] the states [B, T, H] at each row's columns [B, N]."""
+    return states.gather(1, columns.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
 
 
 def _reading(model: PreTrainedModel, ids: Tensor, mask: Tensor, positions: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,15 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, T5Config, T5ForConditionalGeneration
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from tests.training.models import FAMILIES, WORDS, build, folder
 from training.checkpoints import load_backbone, load_policy
@@ -121,3 +129,18 @@ def test_loading_turns_dropout_off_whatever_it_is_called(tmp_path: Path) -> None
         model = load_policy(tmp_path / family)[0].train()
         batch = collate(PROMPTS, RESPONSES, pad=0)
         assert torch.equal(response_logits(model, batch), response_logits(model, batch)), family
+
+
+@torch.no_grad()
+def test_what_a_model_does_to_its_logits_is_done_to_those_of_responses() -> None:
+    """Gemma 2 caps its logits after the output layer; the log-probability is the capped one's."""
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=WORDS, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=16, final_logit_softcapping=0.02, pad_token_id=0,
+    )  # fmt: skip
+    model = Gemma2ForCausalLM(config).eval()
+    own = model(input_ids=torch.tensor([PROMPTS[0] + RESPONSES[0]])).logits[0, 4:-1]
+    found = response_logits(model, collate(PROMPTS, RESPONSES, pad=0))[0]
+    assert 0.015 < own.abs().max() <= 0.02
+    assert torch.allclose(found, own, atol=1e-6)
