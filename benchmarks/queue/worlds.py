@@ -35,10 +35,10 @@ $$;
 # Items `first` to `last`, each of a prompt of its own: the same number is the key of both.
 ITEMS = """
 INSERT INTO labeling_prompt (id, public_id, project_id, digest, messages, split, use_case, language, "group",
-                             licence, source, external_id, is_simulated)
+                             licence, source, external_id, sensitive, flags, is_simulated)
 SELECT n, pg_temp.public_id(), %(project)s, sha256(convert_to(pg_temp.messages(n), 'UTF8')),
        pg_temp.messages(n)::jsonb, 'train', '', (%(languages)s::text[])[1 + n %% 5], '', '', 'benchmark', '',
-       false
+       '{}', '{}', false
 FROM generate_series(%(first)s::bigint, %(last)s) AS n;
 
 INSERT INTO labeling_completion (id, prompt_id, public_id, text, digest, author_id)
@@ -47,18 +47,19 @@ SELECT 4 * n + place, n, pg_temp.public_id(), pg_temp.answer(n, place),
        CASE WHEN place = 0 AND n %% 3 = 0 THEN (%(people)s::bigint[])[1 + n %% cardinality(%(people)s)] END
 FROM generate_series(%(first)s::bigint, %(last)s) AS n, generate_series(0, 3) AS place;
 
-INSERT INTO labeling_item (id, public_id, project_id, kind, prompt_id, k, overlap, state, origin, arm,
-                           probability, skips, needs_review)
-SELECT n, pg_temp.public_id(), %(project)s, 'rank', n, 4, %(overlap)s, 'open', 'imported', 'uniform', 1, 0,
-       false
+INSERT INTO labeling_item (id, public_id, project_id, kind, purpose, prompt_id, brief, reason, k, overlap,
+                           state, origin, arm, probability, skips, needs_review)
+SELECT n, pg_temp.public_id(), %(project)s, 'rank', 'work', n, '{}', '', 4, %(overlap)s, 'open', 'imported',
+       'uniform', 1, 0, false
 FROM generate_series(%(first)s::bigint, %(last)s) AS n;
 
 INSERT INTO labeling_itemcompletion (item_id, prompt_id, completion_id, position)
 SELECT n, n, 4 * n + place, place
 FROM generate_series(%(first)s::bigint, %(last)s) AS n, generate_series(0, 3) AS place;
 
-INSERT INTO labeling_slot (item_id, number, state, project_id, kind, band, key, language, has_authors)
-SELECT n, number, 'open', %(project)s, 'rank', 1, key, (%(languages)s::text[])[1 + n %% 5], n %% 3 = 0
+INSERT INTO labeling_slot (item_id, number, state, project_id, kind, band, key, language, sensitive,
+                           has_authors)
+SELECT n, number, 'open', %(project)s, 'rank', 1, key, (%(languages)s::text[])[1 + n %% 5], '{}', n %% 3 = 0
 FROM (SELECT n, floor(random() * 2.0 ^ 62)::bigint AS key
       FROM generate_series(%(first)s::bigint, %(last)s) AS n) AS item,
      generate_series(0, %(overlap)s - 1) AS number ORDER BY key;
@@ -70,32 +71,34 @@ SELECT setval(pg_get_serial_sequence('labeling_prompt', 'id'), %(last)s),
 
 RAISE_OVERLAP = """
 UPDATE labeling_item SET overlap = %(overlap)s WHERE overlap < %(overlap)s;
-INSERT INTO labeling_slot (item_id, number, state, project_id, kind, band, key, language, has_authors)
-SELECT item_id, added, 'open', project_id, kind, band, key, language, has_authors
+INSERT INTO labeling_slot (item_id, number, state, project_id, kind, band, key, language, sensitive,
+                           has_authors)
+SELECT item_id, added, 'open', project_id, kind, band, key, language, sensitive, has_authors
 FROM labeling_slot, generate_series(1, %(overlap)s - 1) AS added WHERE number = 0;
 """
 
 # Answers to the rows of the temporary table `given` (item_id, number of the slot, labeler_id).
 ANSWERS = """
 INSERT INTO labeling_assignment (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat,
-    shown_order, rubric_id, lease_until, opened_at, closed_at, skip_reason, skip_comment)
+    method, shown_order, rubric_id, lease_until, opened_at, closed_at, skip_reason, skip_comment)
 SELECT gen_random_uuid(), slot.id, slot.item_id, slot.project_id, 'rank', given.labeler_id, 'answered', false,
-    '{2,0,3,1}', rubric.id, now() + interval '20 min', now(), now(), '', ''
+    'rate', '{2,0,3,1}', rubric.id, now() + interval '20 min', now(), now(), '', ''
 FROM given JOIN labeling_slot slot USING (item_id, number)
 JOIN labeling_rubric rubric ON rubric.project_id = slot.project_id
 WHERE slot.state = 'open' ORDER BY slot.key;
 UPDATE labeling_slot slot SET state = 'filled' FROM given
 WHERE slot.item_id = given.item_id AND slot.number = given.number;
 INSERT INTO labeling_ranking
-    (public_id, project_id, item_id, assignment_id, slot_id, labeler_id, is_simulated)
-SELECT pg_temp.public_id(), done.project_id, done.item_id, done.id, done.slot_id, done.labeler_id, false
+    (public_id, project_id, item_id, assignment_id, slot_id, labeler_id, is_repeat, is_simulated)
+SELECT pg_temp.public_id(), done.project_id, done.item_id, done.id, done.slot_id, done.labeler_id,
+    false, false
 FROM given JOIN labeling_assignment done USING (item_id, labeler_id) WHERE done.state = 'answered';
 INSERT INTO labeling_rankingrevision (public_id, number, base, labeler_id, idempotency_key, body_digest,
-    active_seconds, ranking_id, item_id, k, rubric_id, scores, ranks, flags, moved, all_bad, comment, mode,
-    conflicts)
+    active_seconds, ranking_id, item_id, k, rubric_id, scores, ranks, flags, denied, moved, all_bad, comment,
+    mode, method, conflicts)
 SELECT pg_temp.public_id(), 1, 0, ranking.labeler_id, gen_random_uuid()::text, sha256('benchmark'), 30,
-    ranking.id, ranking.item_id, 4, done.rubric_id, '{7,6,5,4}', '{1,2,3,4}', '{0,0,0,0}', '{t,f,f,f}', false,
-    '', 'keys', 0
+    ranking.id, ranking.item_id, 4, done.rubric_id, '{7,6,5,4}', '{1,2,3,4}', '{0,0,0,0}', '{}', '{t,f,f,f}',
+    false, '', 'keys', 'rate', 0
 FROM given JOIN labeling_ranking ranking USING (item_id, labeler_id)
 JOIN labeling_assignment done ON done.id = ranking.assignment_id;
 """

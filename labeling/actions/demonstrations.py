@@ -33,7 +33,7 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     demonstration = Demonstration.objects.create(
         project_id=held.project_id,
         item_id=held.item_id,
-        prompt_id=held.item.prompt_id,
+        prompt=held.item.asked,
         assignment=held,
         slot_id=slot,
         labeler_id=held.labeler_id,

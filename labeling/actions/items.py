@@ -79,7 +79,7 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
     )
     ItemCompletion.objects.bulk_create(
         [
-            ItemCompletion(item=row, prompt_id=row.prompt_id, completion=completion, position=position)
+            ItemCompletion(item=row, prompt=new.prompt, completion=completion, position=position)
             for row, new in zip(rows, wanted, strict=True)
             for position, completion in enumerate(new.completions)
         ],
@@ -98,6 +98,7 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
                 band=new.band,
                 key=key,
                 language=new.prompt.language,
+                sensitive=new.prompt.sensitive,
                 has_authors=has_authors,
             )
             for number in range(new.overlap)
@@ -133,6 +134,7 @@ def set_overlap(item_id: int, overlap: int, *, actor: User | None = None) -> Ite
                 band=first.band,
                 key=first.key,
                 language=first.language,
+                sensitive=first.sensitive,
                 has_authors=first.has_authors,
             )
             for offset in range(overlap - live - len(reopened))

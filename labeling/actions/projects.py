@@ -14,7 +14,7 @@ from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
 from labeling.actions.rubric_flags import DEFAULT_FLAGS
 from labeling.actions.text import check_json, check_text
-from labeling.models import LoopPolicy, Membership, Project, Role, Rubric, User
+from labeling.models import LoopPolicy, Membership, Project, QualityPolicy, Role, Rubric, User
 
 MAX_SETTINGS_BYTES = 64 * 1024
 POLICY_FIELDS = {field.name for field in LoopPolicy._meta.get_fields()} - {"id", "project"}
@@ -41,6 +41,7 @@ def create_project(
     check_model(project)
     project.save()
     Rubric.objects.create(project=project, version=1, flags=DEFAULT_FLAGS)
+    QualityPolicy.objects.create(project=project)
     values = dict(policy or {})
     if unknown := values.keys() - POLICY_FIELDS:
         raise BadInput(_("A loop policy has no such field."), field=f"policy.{min(unknown)}")

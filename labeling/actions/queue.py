@@ -39,9 +39,13 @@ from labeling.models.queue import BANDS
 LEASE: dict[str, datetime.timedelta] = {
     Kind.RANK: datetime.timedelta(minutes=20),
     Kind.DEMONSTRATE: datetime.timedelta(minutes=60),
+    Kind.PROMPT: datetime.timedelta(minutes=60),
+    Kind.REVIEW: datetime.timedelta(minutes=30),
 }
 RESERVATION = datetime.timedelta(minutes=5)
 """Of the item loaded ahead; renewed with the open one."""
+EXTREMES_FROM = 7
+"""Below so many completions, best and worst first settles too few pairs to be worth it."""
 SKIPS_TO_REVIEW = 3
 """After so many skips an item goes to the last band and a reviewer sees it."""
 MAX_DRAFT_BYTES = 512 * 1024
@@ -62,14 +66,18 @@ FOR UPDATE
 
 ASSIGN = f"""
 INSERT INTO labeling_assignment
-    (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat, shown_order, rubric_id,
-     lease_until, opened_at, skip_reason, skip_comment)
+    (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat, method, shown_order,
+     rubric_id, lease_until, opened_at, skip_reason, skip_comment)
 SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(state)s::text, false,
+     CASE WHEN item.kind <> 'rank' THEN ''
+          WHEN project.ranking_method = 'extremes' AND item.k < {EXTREMES_FROM} THEN 'rate'
+          ELSE project.ranking_method END,
      ARRAY(SELECT place FROM generate_series(0, item.k - 1) AS place ORDER BY random()),
      (SELECT id FROM labeling_rubric WHERE project_id = item.project_id ORDER BY version DESC LIMIT 1),
      clock_timestamp() + make_interval(secs => %(lease)s),
      CASE WHEN %(state)s::text = 'open' THEN clock_timestamp() END, '', ''
-FROM labeling_item item WHERE item.id = %(item)s
+FROM labeling_item item JOIN labeling_project project ON project.id = item.project_id
+WHERE item.id = %(item)s
 ON CONFLICT (item_id, labeler_id) WHERE NOT is_repeat DO UPDATE SET
     token = excluded.token, slot_id = excluded.slot_id, state = excluded.state,
     lease_until = excluded.lease_until, closed_at = NULL,

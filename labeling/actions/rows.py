@@ -186,13 +186,13 @@ def _comparison(
         )
     row = ComparisonRow(
         item=item.public_id,
-        prompt=item.prompt.public_id,
-        split=item.prompt.split,  # type: ignore[arg-type]
-        messages=_messages(item.prompt),
+        prompt=item.asked.public_id,
+        split=item.asked.split,  # type: ignore[arg-type]
+        messages=_messages(item.asked),
         completions=tuple(texts),
         rankings=tuple(rankings),
-        use_case=item.prompt.use_case,
-        language=item.prompt.language,
+        use_case=item.asked.use_case,
+        language=item.asked.language,
     )
     counts = {
         "rankings": len(rankings),

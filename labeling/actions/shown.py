@@ -57,7 +57,7 @@ def shown(assignment: Assignment) -> Shown:
 
 def loaded(assignment: Assignment, texts: Mapping[int, str]) -> Shown:
     """The same of an assignment whose relations are loaded already, without the draft."""
-    prompt = assignment.item.prompt
+    prompt = assignment.item.asked
     return Shown(
         project=assignment.project.public_id,
         messages=prompt.messages,

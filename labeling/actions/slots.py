@@ -5,15 +5,26 @@ Both are called with the assignment locked, and lock the item before its slots.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q
 
 from labeling.actions.prepared import Statement
-from labeling.models import Assignment, Demonstration, Item, Kind, Ranking, Slot
+from labeling.models import Assignment, Demonstration, Item, Kind, Ranking, Review, Slot, WrittenPrompt
+from labeling.models.answers import Answer
 
 ANSWER = """
 WITH filled AS (UPDATE labeling_slot SET state = 'filled' WHERE id = %(slot)s)
 UPDATE labeling_assignment SET state = 'answered', closed_at = clock_timestamp() WHERE id = %(assignment)s
 """
+
+
+ANSWERS: dict[str, type[Answer]] = {
+    Kind.RANK: Ranking,
+    Kind.DEMONSTRATE: Demonstration,
+    Kind.PROMPT: WrittenPrompt,
+    Kind.REVIEW: Review,
+}
 
 
 def take_slot(held: Assignment) -> tuple[int | None, Statement]:
@@ -60,7 +71,7 @@ def free_slot(slot_id: int) -> None:
 
 
 def fill_with_extra(slot: Slot) -> bool:
-    answers = Ranking if slot.kind == Kind.RANK else Demonstration
+    answers: Any = ANSWERS[slot.kind]
     extra = answers.objects.filter(item_id=slot.item_id, slot=None).order_by("pk").first()
     if extra is None:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.answers import Answer, Revision
 
@@ -12,11 +13,27 @@ class DemonstrationSource(models.TextChoices):
     IMPORTED = "imported"
 
 
+class Verdict(models.TextChoices):
+    """What a reviewer made of a text that a labeler wrote."""
+
+    ACCEPTED = "accepted", _("accepted")
+    EDITED = "edited", _("accepted with changes")
+    RETURNED = "returned", _("sent back")
+    REJECTED = "rejected", _("not used")
+
+
 class Demonstration(Answer):
-    """An imported one has no item, assignment or labeler; its text is unique within its prompt."""
+    """An imported one has no item, assignment or labeler; its text is unique within its prompt.
+
+    `wants_review` until a reviewer has given a `verdict`; what wants review, is sent back or rejected is not
+    trained on. A reviewer's change is a revision of theirs, so what was changed is the difference to the one
+    before it.
+    """
 
     prompt = models.ForeignKey("Prompt", on_delete=models.PROTECT, related_name="demonstrations")
     source = models.CharField(max_length=8, choices=DemonstrationSource)
+    wants_review = models.BooleanField(default=False)
+    verdict = models.CharField(max_length=8, choices=Verdict, blank=True, default="")
     import_digest = models.BinaryField(max_length=32, null=True, editable=False)
 
     class Meta:
@@ -51,12 +68,20 @@ class DemonstrationRevision(Revision):
         Demonstration, on_delete=models.PROTECT, related_name="revisions", db_index=False
     )
     text = models.TextField()
+    pasted_share = models.FloatField(
+        null=True, help_text="Of its characters, as the page counted them; null: not known."
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["demonstration", "number"], name="demonstration_revision_once"),
             models.UniqueConstraint(fields=["labeler", "idempotency_key"], name="demonstration_key_once"),
             models.CheckConstraint(condition=~models.Q(text=""), name="demonstration_not_empty"),
+            models.CheckConstraint(
+                condition=models.Q(pasted_share__isnull=True)
+                | models.Q(pasted_share__gte=0, pasted_share__lte=1),
+                name="demonstration_pasted_share",
+            ),
         ]
 
     def __str__(self) -> str:

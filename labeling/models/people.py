@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -24,6 +25,12 @@ class User(AbstractUser):
         _("simulated"),
         default=False,
         help_text=_("A program, not a person: its answers are marked everywhere."),
+    )
+    workspace: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="How this person likes to read and which keys they use; actions/preferences.py checks it.",
     )
     must_change_password = models.BooleanField(_("has a one-time password"), default=False)
     sign_outs = models.PositiveIntegerField(

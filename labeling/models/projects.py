@@ -11,6 +11,16 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.ids import public_id
+from labeling.models.prompts import Sensitive
+
+
+class RankingMethod(models.TextChoices):
+    """How labelers of a project come to an order; an assignment keeps the one it was shown with."""
+
+    RATE = "rate", _("Rate, then order what is equal")
+    DIRECT = "direct", _("Order directly, by keys or dragging")
+    EXTREMES = "extremes", _("Best and worst first (from seven answers on)")
+    TWO_UP = "two_up", _("Two at a time")
 
 
 class Project(models.Model):
@@ -21,6 +31,9 @@ class Project(models.Model):
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, default="")
     guidelines = models.TextField(_("guidelines for labelers"), blank=True, default="")
+    ranking_method = models.CharField(
+        _("how answers are put in order"), max_length=8, choices=RankingMethod, default=RankingMethod.RATE
+    )
     policy_model = models.ForeignKey(
         "ModelVersion",
         on_delete=models.PROTECT,
@@ -30,6 +43,13 @@ class Project(models.Model):
         help_text=_("The promoted policy: the one that writes completions now."),
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ranking_method__in=RankingMethod.values), name="project_ranking_method"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -43,8 +63,25 @@ class Role(models.TextChoices):
     LEAD = "lead", _("lead")
 
 
+class Onboarding(models.TextChoices):
+    """How far a member is before the queue opens to them."""
+
+    TUTORIAL = "tutorial", _("in the tutorial")
+    TEST = "test", _("in the qualification test")
+    REVIEW = "review", _("waiting for a reviewer")
+    PASSED = "passed", _("qualified")
+    FAILED = "failed", _("not qualified")
+    WAIVED = "waived", _("let in without a test")
+
+
 class Membership(models.Model):
-    """A person in a project."""
+    """A person in a project.
+
+    waived                                              a project without onboarding, or a lead let them in
+    tutorial ──done──► test ──done──► passed, failed    by the project's thresholds (actions/onboarding.py)
+                        └─demonstrations to rate─► review ──rated──► passed, failed
+    failed ──a lead──► test, waived
+    """
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="memberships")
     user = models.ForeignKey("User", on_delete=models.PROTECT, related_name="memberships")
@@ -55,6 +92,13 @@ class Membership(models.Model):
         blank=True,
         help_text=_("Languages this person reads; empty means all."),
     )
+    onboarding = models.CharField(max_length=8, choices=Onboarding, default=Onboarding.WAIVED)
+    opt_outs = ArrayField(
+        models.CharField(max_length=16, choices=Sensitive),
+        default=list,
+        blank=True,
+        help_text=_("Sensitive content that this person does not want to see."),
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -62,6 +106,9 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "user"], name="membership_once"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
+            models.CheckConstraint(
+                condition=models.Q(onboarding__in=Onboarding.values), name="membership_onboarding"
+            ),
         ]
 
     def __str__(self) -> str:

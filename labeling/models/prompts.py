@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.ids import public_id
 
@@ -31,6 +33,16 @@ class UseCase(models.TextChoices):
     EXTRACT = "extract"
 
 
+class Sensitive(models.TextChoices):
+    """What a labeler may ask not to see; a prompt may be of several."""
+
+    SEXUAL = "sexual", _("sexual content")
+    VIOLENCE = "violence", _("violence")
+    SELF_HARM = "self_harm", _("self-harm")
+    HATE = "hate", _("hate")
+    OTHER = "other", _("other disturbing content")
+
+
 class Prompt(models.Model):
     """A conversation of one or more turns that ends with the user's.
 
@@ -49,6 +61,26 @@ class Prompt(models.Model):
     licence = models.CharField(max_length=100, blank=True, default="")
     source = models.CharField(max_length=100, blank=True, default="", help_text="Where it came from.")
     external_id = models.CharField(max_length=200, blank=True, default="")
+    author = models.ForeignKey(
+        "User",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The labeler who wrote it.",
+    )
+    sensitive = ArrayField(
+        models.CharField(max_length=16, choices=Sensitive),
+        default=list,
+        blank=True,
+        help_text="Slots repeat it: the claim reads one index.",
+    )
+    flags = ArrayField(
+        models.CharField(max_length=32),
+        default=list,
+        blank=True,
+        help_text="What its author said of it (InstructGPT's table 7): see WrittenPromptRevision.",
+    )
     is_simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

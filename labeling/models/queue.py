@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.ids import public_id
+from labeling.models.prompts import Prompt
 
 BANDS = 3
 """Priority bands: 0 first, 1 as usual, 2 last (items that several people skipped)."""
@@ -35,6 +36,8 @@ def first_openings() -> list[int]:
 class Kind(models.TextChoices):
     DEMONSTRATE = "demonstrate", _("demonstrate")
     RANK = "rank", _("rank")
+    PROMPT = "prompt", _("write a prompt")
+    REVIEW = "review", _("review")
 
 
 class Origin(models.TextChoices):
@@ -44,10 +47,39 @@ class Origin(models.TextChoices):
     GENERATED = "generated"
 
 
+class Purpose(models.TextChoices):
+    """What an item's answers are for. Only those to *work* enter datasets and counts.
+
+    The others have no ordinary slots: each of theirs is born reserved for one labeler, and looks to them
+    like any other.
+    """
+
+    WORK = "work"
+    TUTORIAL = "tutorial"
+    TEST = "test"
+    GOLD = "gold"
+
+
+class ReviewReason(models.TextChoices):
+    """Why a reviewer is asked."""
+
+    DISAGREEMENT = "disagreement", _("Labelers order them differently")
+    ALL_BAD = "all_bad", _("All bad for some, in order for others")
+    FLAGS = "flags", _("Flags contradict each other")
+    SKIPPED = "skipped", _("Several people skipped it")
+    REPORTED = "reported", _("Somebody reported the prompt")
+    DEMONSTRATION = "demonstration", _("A demonstration to look at")
+    PROMPT = "prompt", _("A prompt that a labeler wrote")
+
+
 class Item(models.Model):
     """A piece of work that wants `overlap` answers from as many different people.
 
     open ──► retired      a newer policy was promoted, or a lead withdrew it (actions/queue.retire)
+
+    To write a prompt there is none yet, and `brief` says what kind is wanted:
+    {"kind": "plain" | "few_shot" | "user_based", "use_case", "language", "note"}. A review is of one thing:
+    the rankings of an item (`subject`), a demonstration, or a written prompt; `reason` says why.
 
     `arm` and `probability` record which selection arm chose it, and with what probability: without them
     no later comparison of selection methods is unbiased.
@@ -60,8 +92,20 @@ class Item(models.Model):
     public_id = models.CharField(max_length=16, unique=True, default=public_id, editable=False)
     project = models.ForeignKey("Project", on_delete=models.PROTECT, related_name="items")
     kind = models.CharField(max_length=12, choices=Kind)
-    prompt = models.ForeignKey("Prompt", on_delete=models.PROTECT, related_name="items")
-    k = models.PositiveSmallIntegerField(help_text="Completions: 2 to 9 to rank, 0 to demonstrate.")
+    purpose = models.CharField(max_length=8, choices=Purpose, default=Purpose.WORK)
+    prompt = models.ForeignKey("Prompt", on_delete=models.PROTECT, null=True, related_name="items")
+    brief: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(default=dict, blank=True)
+    subject = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reviewed_by"
+    )
+    demonstration = models.ForeignKey(
+        "Demonstration", on_delete=models.PROTECT, null=True, blank=True, related_name="reviewed_by"
+    )
+    written_prompt = models.ForeignKey(
+        "WrittenPrompt", on_delete=models.PROTECT, null=True, blank=True, related_name="reviewed_by"
+    )
+    reason = models.CharField(max_length=13, choices=ReviewReason, blank=True, default="")
+    k = models.PositiveSmallIntegerField(help_text="Completions: 2 to 9 to rank, else 0.")
     overlap = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     origin = models.CharField(max_length=10, choices=Origin)
@@ -79,12 +123,39 @@ class Item(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind=Kind.RANK, k__gte=2, k__lte=MAX_K)
-                | models.Q(kind=Kind.DEMONSTRATE, k=0),
+                | (~models.Q(kind=Kind.RANK) & models.Q(k=0)),
                 name="item_k",
             ),
+            models.CheckConstraint(
+                condition=models.Q(kind=Kind.PROMPT, prompt__isnull=True)
+                | models.Q(kind=Kind.REVIEW)
+                | models.Q(kind__in=[Kind.RANK, Kind.DEMONSTRATE], prompt__isnull=False),
+                name="item_prompt",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    models.Q(kind=Kind.REVIEW, reason__in=ReviewReason.values)
+                    & (
+                        models.Q(subject__isnull=False, demonstration=None, written_prompt=None)
+                        | models.Q(subject=None, demonstration__isnull=False, written_prompt=None)
+                        | models.Q(subject=None, demonstration=None, written_prompt__isnull=False)
+                    )
+                )
+                | (
+                    ~models.Q(kind=Kind.REVIEW)
+                    & models.Q(subject=None, demonstration=None, written_prompt=None, reason="")
+                ),
+                name="item_review",
+            ),
+            models.CheckConstraint(condition=models.Q(purpose__in=Purpose.values), name="item_purpose"),
             models.CheckConstraint(condition=models.Q(overlap__gte=1), name="item_overlap"),
             models.CheckConstraint(
                 condition=models.Q(probability__gt=0, probability__lte=1), name="item_probability"
+            ),
+            models.UniqueConstraint(
+                fields=["subject", "reason"],
+                condition=models.Q(state="open"),
+                name="item_reviewed_once",
             ),
             # Targets of composite foreign keys.
             models.UniqueConstraint(fields=["id", "prompt"], name="item_of_prompt"),
@@ -92,11 +163,22 @@ class Item(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "kind", "state"], name="item_project_kind_state"),
-            models.Index(fields=["needs_review"], condition=models.Q(needs_review=True), name="item_review"),
+            models.Index(
+                fields=["needs_review"], condition=models.Q(needs_review=True), name="item_needs_review"
+            ),
+            models.Index(
+                fields=["project", "purpose"], condition=~models.Q(purpose="work"), name="item_check"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
+
+    @property
+    def asked(self) -> Prompt:
+        """The prompt of an item that has one."""
+        assert self.prompt is not None
+        return self.prompt
 
 
 class ItemCompletion(models.Model):
@@ -129,7 +211,8 @@ class Slot(models.Model):
       └─skip, expiry─┘               open ──retire, lower overlap──► closed
     closed ──late answer, while the item has fewer live slots than its overlap──► filled
 
-    Project, kind, band, key and language repeat the item's: the claim reads one index and nothing else.
+    Project, kind, band, key, language and sensitive repeat the item's: the claim reads one index and nothing
+    else.
     `opening` numbers all openings of all slots, as they happen (a law of the database, 0006): a slot that
     opens again, or moves to another band, gets a new one, and is met again by those who have passed it.
     """
@@ -151,6 +234,7 @@ class Slot(models.Model):
         db_default=models.Func(models.Value("labeling_slot_opening"), function="nextval"), editable=False
     )
     language = models.CharField(max_length=16, blank=True, default="")
+    sensitive = ArrayField(models.CharField(max_length=16), default=list)
     has_authors = models.BooleanField(default=False, help_text="A person wrote one of the completions.")
     reserved_for = models.ForeignKey(
         "User",
@@ -216,6 +300,9 @@ class Assignment(models.Model):
     labeler = models.ForeignKey("User", on_delete=models.PROTECT, related_name="assignments")
     state = models.CharField(max_length=8, choices=State)
     is_repeat = models.BooleanField(default=False)
+    method = models.CharField(
+        max_length=8, blank=True, default="", help_text="The RankingMethod it is shown with; else empty."
+    )
     shown_order = ArrayField(models.PositiveSmallIntegerField(), default=list)
     rubric = models.ForeignKey("Rubric", on_delete=models.PROTECT, related_name="+", db_index=False)
     lease_until = models.DateTimeField()

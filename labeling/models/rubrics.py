@@ -9,9 +9,12 @@ from django.db.models.functions import Now
 
 
 class Rubric(models.Model):
-    """One immutable version. `flags` is an ordered list of {"key", "en", "zh-hans", "help"}.
+    """One immutable version. `flags` is an ordered list of
+    {"key", "en", "zh-hans", "help", "required", "use_cases"}.
 
-    An answer stores its flags as bit masks over that order, and names the rubric it was given under.
+    A *required* flag wants a yes or a no for each completion; one with `use_cases` is asked at prompts of
+    those alone. An answer stores its flags as bit masks over that order, and names the rubric it was given
+    under. `help` says, by language, what the scale means, in Markdown.
     """
 
     project = models.ForeignKey("Project", on_delete=models.PROTECT, related_name="rubrics")
@@ -19,6 +22,11 @@ class Rubric(models.Model):
     scale_min = models.PositiveSmallIntegerField(default=1)
     scale_max = models.PositiveSmallIntegerField(default=7)
     flags: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
+    help: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(
+        "User", on_delete=models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    note = models.CharField(max_length=200, blank=True, default="", help_text="What this version changes.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
