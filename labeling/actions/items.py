@@ -113,7 +113,7 @@ def set_overlap(item_id: int, overlap: int, *, actor: User | None = None) -> Ite
     """Want more or fewer answers: adds slots, or closes open ones (never held or filled ones)."""
     if overlap < 1:
         raise BadInput(_("At least one answer is wanted."), field="overlap")
-    item = Item.objects.select_for_update(no_key=True).select_related("project", "prompt").get(pk=item_id)
+    item = Item.objects.select_for_update(no_key=True).select_related("project").get(pk=item_id)
     if item.state == Item.State.RETIRED:
         raise NotNow(_("The item is retired."))
     before = item.overlap
