@@ -38,6 +38,7 @@ from labeling.models import (
     Delivery,
     Demonstration,
     Invitation,
+    Item,
     Membership,
     ModelVersion,
     Prompt,
@@ -47,6 +48,7 @@ from labeling.models import (
     Run,
     User,
     Webhook,
+    WrittenPrompt,
 )
 
 Found = TypeVar("Found")
@@ -128,6 +130,10 @@ DOORS: dict[str, Door] = {
     "api:submit-demonstration": own("assignment"),
     "api:revise-ranking": own("ranking"),
     "api:revise-demonstration": own("demonstration"),
+    "write": labeler(),
+    "api:submit-written-prompt": own("assignment"),
+    "api:revise-written-prompt": own("written_prompt"),
+    "api:preview": PERSON,
     # --- leads' pages ---
     "dashboard": lead(),
     "runs": lead(),
@@ -136,6 +142,9 @@ DOORS: dict[str, Door] = {
     "freeze": lead(),
     "start-round": lead(),
     "write-completions": lead(),
+    "written-prompts": lead(),
+    "ask-for-prompts": lead(),
+    "withdraw-request": lead("item"),
     "run": lead("run"),
     "stop-run": lead("run"),
     "dataset": lead("dataset"),
@@ -158,6 +167,9 @@ DOORS: dict[str, Door] = {
     "api:demonstration": reviewer("demonstration"),
     "api:rankings": reviewer(),
     "api:ranking": reviewer("ranking"),
+    "api:written-prompts": reviewer(),
+    "api:written-prompt": reviewer("written_prompt"),
+    "api:ask-for-prompts": lead(),
     "api:prompts": lead(),
     "api:prompt": lead("prompt"),
     "api:completions": lead(),
@@ -198,6 +210,7 @@ OWN: Mapping[str, Callable[[User, Any], Any]] = {
     "assignment": access.assignment,
     "ranking": partial(access.own_answer, Ranking),
     "demonstration": partial(access.own_answer, Demonstration),
+    "written_prompt": partial(access.own_answer, WrittenPrompt),
     "token": access.own_token,
 }
 """How the object that a keyword names is found where it must be the person's own."""
@@ -206,6 +219,8 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "prompt": Prompt,
     "ranking": Ranking,
     "demonstration": Demonstration,
+    "written_prompt": WrittenPrompt,
+    "item": Item,
     "dataset": DatasetVersion,
     "model": ModelVersion,
     "run": Run,

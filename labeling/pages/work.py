@@ -30,8 +30,13 @@ SKIP_REASONS: dict[str, Promise] = {
 
 @never_cache
 @ensure_csrf_cookie
-def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise]) -> HttpResponse:
-    """The page with its first item claimed, so that it can be read before any script has run."""
+def work_page(
+    request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise], **more: Any
+) -> HttpResponse:
+    """The page with its first item claimed, so that it can be read before any script has run.
+
+    `more` is what the template of this kind wants besides.
+    """
     membership = entered(request).membership
     claimed = queue.claim(membership, kind)
     assignment = payload(claimed) if claimed else None
@@ -50,5 +55,6 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
             "assignment": assignment,
             "reason": "",
         },
+        **more,
     }
     return render(request, template, context)
