@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from labeling.actions import guidelines
 from labeling.actions.errors import NotNow
 from labeling.models import Membership
 
-HINDRANCES: list[Callable[[Membership], NotNow | None]] = []
+HINDRANCES: list[Callable[[Membership], NotNow | None]] = [guidelines.hindrance]
 """Asked in order; the first that has something to say is what the labeler reads. Its data names a `code`."""
 
 

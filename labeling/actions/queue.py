@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labeling.actions import prepared
+from labeling.actions.admission import check_admitted
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.finding import Place, hold_next, lock_place, take_reserved
 from labeling.actions.prepared import Row, Statement
@@ -50,7 +51,9 @@ SKIPS_TO_REVIEW = 3
 """After so many skips an item goes to the last band and a reviewer sees it."""
 MAX_DRAFT_BYTES = 512 * 1024
 
-SKIP_REASONS = ("unclear", "too_hard", "language", "sensitive", "broken", "other")
+REPORT = "report"
+"""A skip that says that something is wrong with the prompt itself: a reviewer sees it at once."""
+SKIP_REASONS = ("unclear", "too_hard", "language", "sensitive", "broken", "other", REPORT)
 
 
 # --- claiming ----------------------------------------------------------------------------------------
@@ -97,8 +100,10 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     """The labeler's open item of this kind, or a new one; None where nothing is there for them.
 
     `ahead` reserves the one after it instead, and returns the reservation. A claim never hands out an
-    item twice to one person, nor more slots than an item has.
+    item twice to one person, nor more slots than an item has. Raises NotNow while something hinders them
+    (admission.py).
     """
+    check_admitted(membership)
     project, labeler = membership.project_id, membership.user_id
     place, mine = _locked(project, labeler, kind)
     if any(is_overdue for _pk, is_overdue in mine.values()):
@@ -295,13 +300,16 @@ def release_all(membership: Membership) -> None:
 def skip(assignment: Assignment, reason: str, comment: str = "") -> None:
     """Pass on an item for good, with a reason. Skipping twice is the same as once.
 
-    The slot is free again for others. After SKIPS_TO_REVIEW skips the item goes to the last band.
+    The slot is free again for others. After SKIPS_TO_REVIEW skips, or one report (which wants a comment), a
+    reviewer sees the item, and it goes to the last band. Raises BadInput, and NotNow once it is answered.
     """
     if reason not in SKIP_REASONS:
         raise BadInput(
             _("Choose one of: %(reasons)s.") % {"reasons": ", ".join(SKIP_REASONS)}, field="reason"
         )
     check_text(comment, "comment", max_bytes=10_000, required=False)
+    if reason == REPORT and not comment.strip():
+        raise BadInput(_("Say what is wrong with it, so that a reviewer can see to it."), field="comment")
     held = lock(assignment)
     if held.state == Assignment.State.SKIPPED:
         return
@@ -312,7 +320,7 @@ def skip(assignment: Assignment, reason: str, comment: str = "") -> None:
         state=Assignment.State.SKIPPED, skip_reason=reason, skip_comment=comment, closed_at=Now()
     )
     item = Item.objects.select_for_update(no_key=True).get(pk=held.item_id)
-    needs_review = item.skips + 1 >= SKIPS_TO_REVIEW
+    needs_review = item.needs_review or reason == REPORT or item.skips + 1 >= SKIPS_TO_REVIEW
     Item.objects.filter(pk=item.pk).update(skips=F("skips") + 1, needs_review=needs_review)
     if was_live:
         free_slot(held.slot_id)

@@ -36,13 +36,17 @@ class FlagShape(Shape):
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
+    help_html = serializers.CharField()
+    required = serializers.BooleanField(help_text="Each completion wants a yes (`flags`) or a no (`denied`).")  # type: ignore[assignment]
 
 
 class RubricShape(Shape):
     version = serializers.IntegerField()
     scale_min = serializers.IntegerField()
     scale_max = serializers.IntegerField()
-    flags = FlagShape(many=True)
+    help = serializers.CharField(help_text="What the scale means, Markdown.")
+    help_html = serializers.CharField()
+    flags = FlagShape(many=True, help_text="Those that are asked at a prompt of this use case.")
 
 
 class DraftShape(Shape):
@@ -95,6 +99,11 @@ class GivenRanking(Shape):
     )
     tied = serializers.ListField(child=serializers.CharField(), required=False)
     flags = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    denied = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Flags that do not apply, by letter. Required ones want one or the other.",
+    )
     moved = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Letters placed by hand, not by their score."
     )

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -28,9 +27,10 @@ from labeling.api.answer_shapes import (
     SubmittedShape,
 )
 from labeling.api.base import Query, View
+from labeling.api.rubrics import described
 from labeling.api.shapes import shown_text
 from labeling.markdown import markdown
-from labeling.models import Assignment, Demonstration, Kind, Ranking, Rubric
+from labeling.models import Assignment, Demonstration, Kind, Ranking
 
 KEY_HEADER = "Idempotency-Key"
 
@@ -67,25 +67,8 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
             {"letter": letter, **(shown_text(text) if html else {"text": text})}
             for letter, text in zip(rankings.LETTERS, texts, strict=False)
         ],
-        "rubric": _rubric(seen.rubric),
+        "rubric": described(seen.rubric, seen.rubric.asked(seen.use_case)),
         "draft": seen.draft,
-    }
-
-
-def _rubric(rubric: Rubric) -> dict[str, Any]:
-    language = get_language() or "en"
-    return {
-        "version": rubric.version,
-        "scale_min": rubric.scale_min,
-        "scale_max": rubric.scale_max,
-        "flags": [
-            {
-                "key": flag["key"],
-                "label": flag.get(language) or flag["en"],
-                "help": (flag.get("help") or {}).get(language) or (flag.get("help") or {}).get("en", ""),
-            }
-            for flag in rubric.flags
-        ],
     }
 
 

@@ -21,6 +21,9 @@ class PlaceShape(Shape):
         allow_null=True, help_text="1 is best, equal ones are ties; null: all bad, without an order."
     )
     flags = serializers.ListField(child=serializers.CharField())
+    denied = serializers.ListField(
+        child=serializers.CharField(), help_text="Flags that were answered with no."
+    )
     moved = serializers.BooleanField(help_text="Placed by hand, not by its score.")
 
 
@@ -36,6 +39,7 @@ class Places(serializers.Field[RankingRevision, Any, list[dict[str, Any]], Any])
                 "score": revision.scores[part.position],
                 "rank": None if revision.ranks is None else revision.ranks[part.position],
                 "flags": revision.rubric.keys(revision.flags[part.position]),
+                "denied": revision.rubric.keys(revision.denied[part.position]) if revision.denied else [],
                 "moved": revision.moved[part.position],
             }
             for part in parts

@@ -10,6 +10,7 @@ from labeling.api import (
     completions,
     datasets,
     demonstrations,
+    guidelines,
     invitations,
     items,
     members,
@@ -20,6 +21,7 @@ from labeling.api import (
     prompts,
     rankings,
     rounds,
+    rubrics,
     runs,
     webhooks,
 )
@@ -30,6 +32,14 @@ urlpatterns = [
     path("me", people.Me.as_view(), name="me"),
     path("projects", projects.Projects.as_view(), name="projects"),
     path("projects/<str:project>", projects.OneProject.as_view(), name="project"),
+    path("projects/<str:project>/guidelines", guidelines.InForce.as_view(), name="guidelines"),
+    path("projects/<str:project>/guidelines/accept", guidelines.Accept.as_view(), name="accept-guidelines"),
+    path(
+        "projects/<str:project>/guidelines/versions",
+        guidelines.Versions.as_view(),
+        name="guidelines-versions",
+    ),
+    path("projects/<str:project>/rubrics", rubrics.Rubrics.as_view(), name="rubrics"),
     # --- a labeler's work ---
     path("projects/<str:project>/next", projects.Next.as_view(), name="next"),
     path("projects/<str:project>/answers", answers.Answers.as_view(), name="answers"),

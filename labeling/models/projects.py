@@ -30,7 +30,6 @@ class Project(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, default="")
-    guidelines = models.TextField(_("guidelines for labelers"), blank=True, default="")
     ranking_method = models.CharField(
         _("how answers are put in order"), max_length=8, choices=RankingMethod, default=RankingMethod.RATE
     )

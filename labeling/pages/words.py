@@ -41,6 +41,7 @@ COMMON: dict[str, Promise] = {
     "next_shown": _("Here is the next one."),
     "empty_reason": _("There is nothing for you to do here right now."),
     "ready": _("Ready to submit."),
+    "report_why": _("Say what is wrong with it, so that a reviewer can see to it."),
 }
 
 RANK: dict[str, Promise] = COMMON | {
@@ -53,6 +54,17 @@ RANK: dict[str, Promise] = COMMON | {
     "score_high": _("excellent"),
     "flags": _("Flags"),
     "flagging": _("Flags of {letter}: press a key to set one, Escape to end."),
+    "flagging_required": _(
+        "Flags of {letter}: a key goes from yes to no, N says no to all that are open, Escape ends."
+    ),
+    "flag_yes": pgettext_lazy("flag", "Yes"),
+    "flag_no": pgettext_lazy("flag", "No"),
+    "flag_asks": _("yes or no wanted"),
+    "flags_wanted": _("Flags of {letters} want a yes or a no."),
+    "said_flag_yes": _("{flag}, {letter}: yes."),
+    "said_flag_no": _("{flag}, {letter}: no."),
+    "said_flag_unset": _("{flag}, {letter}: not set."),
+    "scale": _("The scale, from {min} to {max}"),
     "place": pgettext_lazy("rank", "No. {n}"),
     "place_tied": pgettext_lazy("rank", "No. {n}, shared"),
     "tier": _("Place {n}: {letters}"),

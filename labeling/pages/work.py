@@ -6,14 +6,16 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from labeling.actions import queue
+from labeling.actions.errors import NotNow
 from labeling.api.assignments import payload
 from labeling.doors import entered
 from labeling.models import Kind
@@ -25,7 +27,10 @@ SKIP_REASONS: dict[str, Promise] = {
     "sensitive": _("I would rather not work on this content"),
     "broken": _("Something is broken or missing"),
     "other": _("Another reason"),
+    "report": _("I report this prompt: a reviewer should see it"),
 }
+WAYS = {"guidelines": "guidelines"}
+"""What may hinder somebody from working, by its code, and the page where they do something about it."""
 
 
 @never_cache
@@ -33,7 +38,15 @@ SKIP_REASONS: dict[str, Promise] = {
 def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise]) -> HttpResponse:
     """The page with its first item claimed, so that it can be read before any script has run."""
     membership = entered(request).membership
-    claimed = queue.claim(membership, kind)
+    project, back = membership.project.public_id, urlencode({"next": request.path})
+    ways = {code: f"{reverse(page, args=[project])}?{back}" for code, page in WAYS.items()}
+    claimed, reason = None, ""
+    try:
+        claimed = queue.claim(membership, kind)
+    except NotNow as hindered:
+        if way := ways.get(hindered.data.get("code", "")):
+            return redirect(way)
+        reason = hindered.message
     assignment = payload(claimed) if claimed else None
     context: dict[str, Any] = {
         "membership": membership,
@@ -43,12 +56,13 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
         "words": {key: str(text) for key, text in words.items()},
         "config": {
             "user": membership.user.public_id,
-            "project": membership.project.public_id,
+            "project": project,
             "kind": kind.value,
             "csrf_cookie": settings.CSRF_COOKIE_NAME,
             "sign_in_url": reverse("account_login"),
             "assignment": assignment,
-            "reason": "",
+            "reason": reason,
+            "ways": ways,
         },
     }
     return render(request, template, context)

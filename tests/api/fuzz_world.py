@@ -135,6 +135,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"events": ["run.finished"], "active": False},
     "change_member": {"role": "reviewer", "languages": ["en"]},
     "set_active": {"is_active": False},
+    "accept_guidelines": {"version": 1},
+    "write_guidelines": {"base": 1, "text": "be kind", "binding": False, "note": ""},
+    "write_rubric": {
+        "base": 1,
+        "flags": [
+            {"key": "rude", "labels": {"en": "Rude"}, "help": {}, "required": True, "use_cases": ["chat"]}
+        ],
+        "scale_max": 7,
+        "help": {"en": "7 is excellent"},
+        "note": "",
+    },
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""

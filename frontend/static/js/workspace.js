@@ -176,8 +176,15 @@ export class Workspace {
         this.reserve();
       }
     } catch (error) {
-      if (!this.current) this.empty(error.message);
+      if (!this.current) this.hindered(error);
     }
+  }
+
+  // Something is to be done before there is more work: to its page, and from there back to this one.
+  hindered(error) {
+    const way = this.config.ways[error.code];
+    if (way) location.assign(way);
+    else this.empty(error.message);
   }
 
   // --- giving an answer ---------------------------------------------------------------------------------
