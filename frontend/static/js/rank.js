@@ -1,11 +1,13 @@
 // The ranking page: joins the state of a ranking with its cards, its board, keys and drag.
 
 import { Board } from "./board.js";
-import { Cards, FLAG_KEYS } from "./cards.js";
+import { Cards } from "./cards.js";
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
+import { FLAG_KEYS, inKeyOrder } from "./flags.js";
 import * as ranking from "./ranking.js";
+import { RubricDialog } from "./rubric.js";
 import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
@@ -13,7 +15,7 @@ class RankEditor {
   constructor() {
     this.cards = new Cards(find("#cards"), {
       score: (letter, score) => this.change(ranking.setScore(this.state, letter, score), letter),
-      flag: (letter, key) => this.change(ranking.toggleFlag(this.state, letter, key, this.flagKeys)),
+      flag: (letter, flag, value) => this.setFlag(letter, flag, ranking.setFlag(this.state, letter, flag.key, value, this.flagKeys)),
       move: (letter, step) => this.move(letter, step),
       select: (letter) => this.select(letter),
     });
@@ -21,6 +23,7 @@ class RankEditor {
       tie: (letter) => this.tie(letter),
       go: (letter) => this.select(letter, { focus: true }),
     });
+    this.help = new RubricDialog(find("#rubric-dialog"), find("#rubric-button"));
     this.allBad = find("#all-bad");
     this.comment = find("#comment");
     this.allBad.addEventListener("change", () => this.change({ ...this.state, all_bad: this.allBad.checked }));
@@ -48,7 +51,9 @@ class RankEditor {
     this.assignment = assignment;
     this.rubric = rubric;
     this.scale = { min: rubric.scale_min, max: rubric.scale_max };
+    this.flags = inKeyOrder(rubric.flags);
     this.flagKeys = rubric.flags.map(({ key }) => key);
+    this.help.mount(rubric);
     this.letters = assignment.completions.map(({ letter }) => letter);
     this.state = ranking.restore(this.letters, body, this.scale, this.flagKeys);
     this.refusal = refusal?.message ?? "";
@@ -82,6 +87,8 @@ class RankEditor {
     const parts = [];
     if (unscored.length) parts.push(t("scored", { n: this.letters.length - unscored.length, k: this.letters.length }));
     for (const tier of unresolved) parts.push(t("are_equal", { letters: listed(tier) }));
+    const asking = this.letters.filter((letter) => ranking.unanswered(this.state, letter, this.flags).length);
+    if (asking.length) parts.push(t("flags_wanted", { letters: listed(asking) }));
     return sentences(parts);
   }
 
@@ -126,7 +133,7 @@ class RankEditor {
   }
 
   render() {
-    this.cards.render(this.state, this.selected, this.rubric);
+    this.cards.render(this.state, this.selected);
     this.board.render(this.state, this.selected);
     this.allBad.checked = this.state.all_bad;
     const disagree = ranking.conflicts(this.state);
@@ -144,13 +151,28 @@ class RankEditor {
   flag(isOn) {
     this.flagging = isOn && this.flagKeys.length > 0;
     this.cards.openFlags(this.selected, this.flagging);
-    if (this.flagging) workspace.view.say(t("flagging", { letter: this.selected }));
+    if (!this.flagging) return;
+    const isAsking = ranking.unanswered(this.state, this.selected, this.flags).length > 0;
+    workspace.view.say(t(isAsking ? "flagging_required" : "flagging", { letter: this.selected }));
+  }
+
+  setFlag(letter, flag, state) {
+    this.change(state);
+    const value = ranking.flagOf(state, letter, flag.key);
+    workspace.view.say(t(value === null ? "said_flag_unset" : value ? "said_flag_yes" : "said_flag_no", { letter, flag: flag.label }));
+  }
+
+  // The flags of this answer that still want a yes or a no get a no.
+  denyRest() {
+    const rest = ranking.unanswered(this.state, this.selected, this.flags);
+    this.change(rest.reduce((state, { key }) => ranking.setFlag(state, this.selected, key, false, this.flagKeys), this.state));
+    workspace.view.say(t("said_flag_no", { letter: this.selected, flag: listed(rest.map(({ label }) => label)) }));
   }
 
   // True where the key meant something here.
   press(event) {
     if (find("#work").hidden) return false;
-    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event.key) : this.pressPlain(event);
+    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event) : this.pressPlain(event);
     if (isDone) this.used.add("keys");
     return isDone;
   }
@@ -161,12 +183,23 @@ class RankEditor {
     return true;
   }
 
-  pressFlag(key) {
-    const flag = this.flagKeys[FLAG_KEYS.indexOf(key.toLowerCase())];
-    if (key === "Escape" || key === "Enter" || key.toLowerCase() === "t") this.flag(false);
-    else if (flag && key.length === 1) this.change(ranking.toggleFlag(this.state, this.selected, flag, this.flagKeys));
+  pressFlag({ key, target }) {
+    const letter = key.length === 1 ? key.toUpperCase() : "";
+    const flag = letter && this.flags[FLAG_KEYS.indexOf(letter)];
+    const isRadio = target.type === "radio";
+    if (key === "Escape" || key === "Enter" || letter === "T") this.flag(false);
+    else if (flag) this.setFlag(this.selected, flag, ranking.turnFlag(this.state, this.selected, flag, this.flagKeys));
+    else if (letter === "N") this.denyRest();
+    else if (letter === "L") this.help.open();
+    else if (letter === "J" || (key === "ArrowRight" && !isRadio)) this.flagOther(1);
+    else if (letter === "K" || (key === "ArrowLeft" && !isRadio)) this.flagOther(-1);
     else return false;
     return true;
+  }
+
+  flagOther(by) {
+    this.step(by);
+    this.flag(true);
   }
 
   pressPlain({ key, target }) {
@@ -182,6 +215,7 @@ class RankEditor {
     else if (key === "=") this.tie(this.selected);
     else if (letter === "X") this.change({ ...this.state, all_bad: !this.state.all_bad });
     else if (letter === "T") this.flag(true);
+    else if (letter === "L") this.help.open();
     else if (letter === "M") this.openComment();
     else if (letter === "S") workspace.openSkip();
     else if (letter === "U") workspace.view.undo?.();
