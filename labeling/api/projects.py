@@ -93,6 +93,7 @@ class NextShape(Shape):
 class Next(View):
     """One's open item of a kind, or a new one.
 
+    409 says what is to be done first, by its code: `guidelines` are to be accepted.
     `ahead` reserves the one after it instead. The same request again gives the same item until that is
     answered, skipped or released.
     """

@@ -62,7 +62,7 @@ class Texts(serializers.DictField):
     """A text in some of the languages of the pages."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(child=serializers.CharField(), **more)
+        super().__init__(child=serializers.CharField(allow_blank=True), **more)
 
 
 class WrittenFlag(Shape):
@@ -75,9 +75,17 @@ class WrittenFlag(Shape):
     )
 
 
+class SentFlag(Shape):
+    key = serializers.RegexField(f"^{rubrics.KEY.pattern}$")
+    labels = Texts(help_text="By language; `en` is wanted.")
+    help = Texts(required=False, help_text="By language, Markdown.")
+    required = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    use_cases = serializers.ListField(child=serializers.ChoiceField(UseCase.values), required=False)
+
+
 @extend_schema_field(WrittenFlag(many=True))
 class WrittenFlags(serializers.Field[Any, Any, Any, Any]):
-    """Read as a rubric stores them; passed on as they are sent, since the verb says what is wrong."""
+    """As a rubric stores them."""
 
     def to_representation(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -90,6 +98,11 @@ class WrittenFlags(serializers.Field[Any, Any, Any, Any]):
             }
             for flag in value
         ]
+
+
+@extend_schema_field(SentFlag(many=True))
+class SentFlags(serializers.Field[Any, Any, Any, Any]):
+    """Passed on as they are sent: the verb says what is wrong with which."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -108,7 +121,7 @@ class RubricVersionShape(Shape):
 
 class RubricBody(Shape):
     base = serializers.IntegerField(min_value=1, help_text="The version it is written upon.")
-    flags = WrittenFlags()
+    flags = SentFlags()
     scale_max = serializers.IntegerField(min_value=rubrics.LEAST_SCALE, max_value=rubrics.MOST_SCALE)
     help = Texts(required=False, help_text="What the scale means, by language, Markdown.")
     note = serializers.CharField(default="", allow_blank=True, help_text="What it changes, on one line.")

@@ -175,7 +175,6 @@ class Draft:
                 by_language(f"flags.{place}.help"),
                 form.get(f"flags.{place}.required") == "on",
                 form.getlist(f"flags.{place}.use_cases"),
-                is_open=form.get(f"flags.{place}.open") == "on",
             )
             for place in range(_number(form, "count", most=rubrics.MOST_FLAGS))
         ]

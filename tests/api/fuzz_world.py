@@ -10,6 +10,7 @@ from labeling.actions import (
     announcements,
     datasets,
     demonstrations,
+    guidelines,
     invitations,
     loop,
     queue,
@@ -47,6 +48,8 @@ def made(folder: Path) -> dict[str, Caller]:
     """One caller in each role of two projects, and an operator who is a member of none."""
     ours, idle = learn.project("ours"), learn.project("idle")
     ann = build.member(ours, "ann")
+    for each in (ours, idle):
+        guidelines.write(each, "be so kind", base=0)
     build.rank_items(ours, 30, overlap=5)
     build.demonstrate_items(ours, 20, overlap=4)
     learn.imported(ours, 3)

@@ -168,6 +168,7 @@ def test_a_lead_writes_a_rubric_by_the_keyboard_alone(desk):
     page.locator("button[value=add]").focus()
     desk.press("Enter")
     # The new flag's name has the focus.
+    expect(page.get_by_label("Name, in English").last).to_be_focused()
     page.keyboard.type("Off topic")
     page.locator("button[value=save]").focus()
     desk.press("Enter")

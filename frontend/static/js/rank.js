@@ -49,7 +49,6 @@ class RankEditor {
   mount(assignment, body, refusal = null) {
     const { rubric } = assignment;
     this.assignment = assignment;
-    this.rubric = rubric;
     this.scale = { min: rubric.scale_min, max: rubric.scale_max };
     this.flags = inKeyOrder(rubric.flags);
     this.flagKeys = rubric.flags.map(({ key }) => key);
