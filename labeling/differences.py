@@ -66,18 +66,19 @@ def _context(same: Sequence[str], *, is_first: bool, is_last: bool) -> list[Line
     tail = [] if is_last else rest[max(0, len(rest) - CONTEXT) :]
     hidden = len(rest) - len(tail)
     shown = [*(_line("same", text) for text in head)]
-    if hidden:
+    if hidden == 1:  # a gap would take as much room as the line
+        shown.append(_line("same", rest[0]))
+    elif hidden:
         shown.append(Line("gap", skipped=hidden))
     return [*shown, *(_line("same", text) for text in tail)]
 
 
 def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
     """Lines in place of others: by pairs where these are alike, else those taken out, then those put in."""
-    if len(before) == len(after):
-        pairs = [words(old, new) for old, new in zip(before, after, strict=True)]
-        if all(_share(pieces) >= ALIKE for pieces in pairs):
-            yield from (Line("changed", tuple(pieces)) for pieces in pairs)
-            return
+    pairs = [words(old, new) for old, new in zip(before, after, strict=False)]
+    if all(_share(pieces) >= ALIKE for pieces in pairs):
+        yield from (Line("changed", tuple(pieces)) for pieces in pairs)
+        before, after = before[len(pairs) :], after[len(pairs) :]
     yield from (_line("removed", text) for text in before)
     yield from (_line("added", text) for text in after)
 

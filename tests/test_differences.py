@@ -42,3 +42,9 @@ def test_chinese_is_compared_by_the_character():
 
 def test_a_line_too_long_to_compare_is_replaced_whole():
     assert words("a " * 3000, "b " * 3000) == [Piece("removed", "a " * 3000), Piece("added", "b " * 3000)]
+
+
+def test_a_changed_line_is_shown_as_such_beside_one_that_is_new():
+    old, new = "be kind to whoever asked", "be honest to whoever asked\nand brief"
+    assert shown(lines(old, new)) == ["be -kind+honest to whoever asked", "+and brief"]
+    assert shown(lines("same\na b c", "same\na b d")) == ["same", "a b -c+d"]

@@ -22,6 +22,7 @@ from labeling.actions import guidelines as guides
 from labeling.actions.errors import ActionError
 from labeling.api.rubrics import described
 from labeling.doors import entered
+from labeling.identity.forms import Plain
 from labeling.markdown import markdown
 from labeling.models import Guidelines, Membership, Rubric
 
@@ -78,7 +79,7 @@ def _next(request: HttpRequest) -> str:
 # --- for leads ---------------------------------------------------------------------------------------
 
 
-class GuidelinesForm(forms.Form):
+class GuidelinesForm(Plain):
     """A version to be. `base` is the one that it was written upon."""
 
     base = forms.IntegerField(widget=forms.HiddenInput)

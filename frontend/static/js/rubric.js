@@ -20,7 +20,7 @@ export class RubricDialog {
     const { scale_min: min, scale_max: max, help_html: help, flags } = this.rubric;
     const scale = h("section", { class: "rubric-part" }, h("h3", {}, t("scale", { min, max })), help ? written(help) : h("p", { class: "soft" }, `${min}: ${t("score_low")} · ${max}: ${t("score_high")}`));
     const entries = inKeyOrder(flags).map((flag, place) =>
-      h("div", {}, h("dt", {}, keyAt(place), " ", flag.label, flag.required ? h("span", { class: "badge" }, t("flag_asks")) : null), flag.help_html ? h("dd", {}, written(flag.help_html)) : null),
+      h("div", {}, h("dt", {}, keyAt(place), " ", flag.label, " ", flag.required ? h("span", { class: "badge" }, t("flag_asks")) : null), flag.help_html ? h("dd", {}, written(flag.help_html)) : null),
     );
     const glossary = entries.length ? h("section", { class: "rubric-part" }, h("h3", {}, t("flags")), h("dl", { class: "glossary" }, ...entries)) : null;
     this.dialog.querySelector(".dialog-body").replaceChildren(...[scale, glossary].filter(Boolean));
