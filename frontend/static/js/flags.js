@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 import { flagOf, unanswered } from "./ranking.js";
 import { t } from "./words.js";
 
-export const FLAG_KEYS = "1234567890QWERTYUIOP";
+// T, N, L, J and K mean something else while flags are set.
+export const FLAG_KEYS = "1234567890QWERYUIOP";
 
 // In the order of their keys: what must be answered comes first.
 export function inKeyOrder(flags) {

@@ -164,6 +164,7 @@ class RankEditor {
   // The flags of this answer that still want a yes or a no get a no.
   denyRest() {
     const rest = ranking.unanswered(this.state, this.selected, this.flags);
+    if (!rest.length) return;
     this.change(rest.reduce((state, { key }) => ranking.setFlag(state, this.selected, key, false, this.flagKeys), this.state));
     workspace.view.say(t("said_flag_no", { letter: this.selected, flag: listed(rest.map(({ label }) => label)) }));
   }
