@@ -12,6 +12,7 @@ import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection
 
@@ -178,7 +179,7 @@ def _weeks(
     project: Project, since: datetime.date, reader: User, labeler: int | None = None
 ) -> dict[int, list[Week]]:
     zone = _zone(reader)
-    values = {
+    values: dict[str, Any] = {
         "project": project.pk,
         "since": datetime.datetime.combine(since, datetime.time(), tzinfo=zone),
         "zone": str(zone),

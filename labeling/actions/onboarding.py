@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -329,7 +330,7 @@ def try_again(membership: Membership, *, by: Membership) -> None:
         raise NotNow(_("This member has not failed the test."))
     user, test = locked.user_id, Q(item__purpose=Purpose.TEST, item__project=locked.project_id)
     given = list(Ranking.objects.filter(test, labeler=user, slot__isnull=False))
-    answers = [*given]
+    answers: list[Any] = [*given]
     if any(item.kind == Kind.DEMONSTRATE for item in left(locked, Purpose.TEST)):
         answers += list(_written(locked))
     for answer in answers:

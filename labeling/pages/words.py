@@ -41,6 +41,8 @@ COMMON: dict[str, Promise] = {
     "next_shown": _("Here is the next one."),
     "empty_reason": _("There is nothing for you to do here right now."),
     "ready": _("Ready to submit."),
+    "rest": _("You have worked for {n} minutes without a longer pause. A short break does good."),
+    "rest_later": _("Go on"),
 }
 
 RANK: dict[str, Promise] = COMMON | {

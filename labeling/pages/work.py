@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -14,9 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from labeling.actions import queue
+from labeling.actions.errors import NotNow
 from labeling.api.assignments import payload
 from labeling.doors import entered
-from labeling.models import Kind
+from labeling.models import Assignment, Kind, Membership, QualityPolicy
 
 SKIP_REASONS: dict[str, Promise] = {
     "unclear": _("I do not understand what is asked"),
@@ -28,16 +30,39 @@ SKIP_REASONS: dict[str, Promise] = {
 }
 
 
+WAYS = dict.fromkeys(["tutorial", "test", "review", "failed"], "onboarding")
+"""By what keeps a member from working (actions/admission.py), the page that tells what to do about it."""
+
+
 @never_cache
 @ensure_csrf_cookie
-def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise]) -> HttpResponse:
-    """The page with its first item claimed, so that it can be read before any script has run."""
+def work_page(
+    request: HttpRequest,
+    *,
+    kind: Kind,
+    template: str,
+    words: dict[str, Promise],
+    claim: Callable[[], Assignment | None] | None = None,
+    after: str = "",
+    stage: str = "",
+) -> HttpResponse:
+    """The page with its first item claimed, so that it can be read before any script has run.
+
+    Who is not admitted yet is led to what is to be done first. `after` is where each answer leads, in place
+    of the next item, and `stage` says what the items are for (onboarding.py).
+    """
     membership = entered(request).membership
-    claimed = queue.claim(membership, kind)
+    try:
+        claimed = claim() if claim else queue.claim(membership, kind)
+    except NotNow as hindrance:
+        if (way := WAYS.get(hindrance.data.get("code", ""))) is None:
+            raise
+        return redirect(way, membership.project.public_id)
     assignment = payload(claimed) if claimed else None
     context: dict[str, Any] = {
         "membership": membership,
         "assignment": assignment,
+        "stage": stage,
         "skip_reasons": SKIP_REASONS,
         "script": f"js/{kind.value}.js",
         "words": {key: str(text) for key, text in words.items()},
@@ -49,6 +74,13 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
             "sign_in_url": reverse("account_login"),
             "assignment": assignment,
             "reason": "",
+            "after": after,
+            "break_after_minutes": _break_after(membership),
         },
     }
     return render(request, template, context)
+
+
+def _break_after(membership: Membership) -> int | None:
+    policy = QualityPolicy.objects.filter(project=membership.project_id).first()
+    return policy.break_after_minutes if policy else None
