@@ -105,6 +105,7 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "key": "no-key",
         "model": model.public_id,
         "prompt": ranking.item.prompt.public_id,
+        "item": ranking.item.public_id,
         "token": token.public_id,
         "webhook": webhook.public_id,
         "delivery": delivery.public_id,

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, finding, policies, queue
+from labeling.actions import audit, finding, onboarding, policies, queue
 from labeling.actions import guidelines as guides
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_rows import LANGUAGE
@@ -93,6 +93,8 @@ def add_member(
 ) -> Membership:
     """Take a person into a project, or give a member this role and these languages (none: all).
 
+    A new labeler begins with the tutorial where the project asks for it (onboarding.py).
+
     Raises BadInput for an unknown role or a language that is no language tag.
     """
     check_role(role)
@@ -101,6 +103,11 @@ def add_member(
         project=project,
         user=user,
         defaults={"role": role, "languages": list(languages), "is_active": True},
+        create_defaults={
+            "role": role,
+            "languages": list(languages),
+            "onboarding": onboarding.first_stage(project, user, role),
+        },
     )
     if not made:
         take_effect(membership)

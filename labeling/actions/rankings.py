@@ -65,6 +65,7 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
             slot_id=slot,
             labeler_id=held.labeler_id,
             is_simulated=assignment.labeler.is_simulated,
+            is_repeat=held.is_repeat,
         ),
         answered,
     )

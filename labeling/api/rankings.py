@@ -11,7 +11,7 @@ from rest_framework import serializers
 from labeling.api.base import OneView
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Extra, Moment, Pseudonym, Shape, ShownMessages, ShownText
-from labeling.models import InputMode, ItemCompletion, Project, Ranking, RankingRevision
+from labeling.models import InputMode, ItemCompletion, Project, Purpose, Ranking, RankingRevision
 
 
 class PlaceShape(Shape):
@@ -91,6 +91,12 @@ class RankingQuery(Page):
     item = PublicId(required=False, source="item__public_id")
     prompt = PublicId(required=False, source="item__prompt__public_id")
     simulated = serializers.BooleanField(required=False, source="is_simulated")
+    purpose = serializers.ChoiceField(
+        Purpose.values, default=Purpose.WORK, source="item__purpose", help_text="Of the item."
+    )
+    repeats = serializers.BooleanField(
+        default=False, source="is_repeat", help_text="Hidden repeats, instead of first rankings."
+    )
     created_after = serializers.DateTimeField(required=False, source="created_at__gt")
 
 

@@ -98,6 +98,12 @@ class Membership(models.Model):
         blank=True,
         help_text=_("Sensitive content that this person does not want to see."),
     )
+    weekly_summary = models.BooleanField(
+        _("send me a summary of my week by e-mail"), default=False, help_text=_("On Mondays, of work done.")
+    )
+    summarised_until = models.DateField(
+        null=True, blank=True, editable=False, help_text="The week that was last summarised ended here."
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

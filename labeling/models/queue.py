@@ -297,7 +297,7 @@ class Assignment(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     project = models.ForeignKey("Project", on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=Kind)
-    labeler = models.ForeignKey("User", on_delete=models.PROTECT, related_name="assignments")
+    labeler = models.ForeignKey("User", on_delete=models.PROTECT, related_name="assignments", db_index=False)
     state = models.CharField(max_length=8, choices=State)
     is_repeat = models.BooleanField(default=False)
     method = models.CharField(
@@ -335,6 +335,8 @@ class Assignment(models.Model):
                 condition=models.Q(state__in=["reserved", "open"]),
                 name="assignment_lease",
             ),
+            # What a labeler was shown of late: repeats, and how much sensitive content today (checks.py).
+            models.Index(fields=["labeler", "project", "opened_at"], name="assignment_shown"),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from labeling.actions import quality
 from labeling.actions.items import LOOKED_FOR_ALL, Counted, unfillable_slots
 from labeling.actions.quality import Agreement
+from labeling.actions.rows import NO_WORK
 from labeling.models import (
     Assignment,
     Demonstration,
@@ -26,6 +27,7 @@ from labeling.models import (
     ModelVersion,
     Project,
     Prompt,
+    Purpose,
     Ranking,
     RankingRevision,
     Slot,
@@ -91,13 +93,17 @@ def _count(project: Project) -> Counts:
         prompts=dict(
             Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")).order_by()
         ),
-        demonstrations=Demonstration.objects.filter(project=project).aggregate(
+        demonstrations=Demonstration.objects.filter(project=project)
+        .exclude(item__purpose__in=NO_WORK)
+        .aggregate(
             total=Count("pk"),
             simulated=Count("pk", filter=Q(is_simulated=True)),
             labelers=Count("pk", filter=Q(is_simulated=False, source=DemonstrationSource.LABELER)),
             imported=Count("pk", filter=Q(is_simulated=False, source=DemonstrationSource.IMPORTED)),
         ),
-        rankings=Ranking.objects.filter(project=project).aggregate(
+        rankings=Ranking.objects.filter(
+            project=project, item__purpose=Purpose.WORK, is_repeat=False
+        ).aggregate(
             total=Count("pk"),
             simulated=Count("pk", filter=Q(is_simulated=True)),
             people=Count("pk", filter=Q(is_simulated=False)),
@@ -115,7 +121,11 @@ def _all_bad(project: Project) -> int:
     """Rankings whose newest revision calls every completion bad."""
     later = RankingRevision.objects.filter(ranking=OuterRef("ranking"), number__gt=OuterRef("number"))
     return (
-        RankingRevision.objects.filter(ranking__project=project, all_bad=True).filter(~Exists(later)).count()
+        RankingRevision.objects.filter(
+            ranking__project=project, ranking__is_repeat=False, item__purpose=Purpose.WORK, all_bad=True
+        )
+        .filter(~Exists(later))
+        .count()
     )
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labeling import access
-from labeling.actions import items
+from labeling.actions import admission, items
 from labeling.actions.items import Counted
 from labeling.doors import entered
 from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role
@@ -24,6 +24,10 @@ class Work:
     begun_rank: bool = False
     begun_demonstrate: bool = False
     given: int = 0
+
+    @property
+    def is_qualified(self) -> bool:
+        return admission.is_qualified(self.membership)
 
     @property
     def is_lead(self) -> bool:

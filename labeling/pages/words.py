@@ -42,6 +42,8 @@ COMMON: dict[str, Promise] = {
     "empty_reason": _("There is nothing for you to do here right now."),
     "ready": _("Ready to submit."),
     "report_why": _("Say what is wrong with it, so that a reviewer can see to it."),
+    "rest": _("You have worked for {n} minutes without a longer pause. A short break does good."),
+    "rest_later": _("Go on"),
 }
 
 RANK: dict[str, Promise] = COMMON | {

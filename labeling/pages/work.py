@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from labeling.actions import queue
 from labeling.actions.errors import NotNow
 from labeling.api.assignments import payload
 from labeling.doors import entered
-from labeling.models import Kind
+from labeling.models import Assignment, Kind, Membership, QualityPolicy
 
 SKIP_REASONS: dict[str, Promise] = {
     "unclear": _("I do not understand what is asked"),
@@ -29,20 +30,36 @@ SKIP_REASONS: dict[str, Promise] = {
     "other": _("Another reason"),
     "report": _("I report this prompt: a reviewer should see it"),
 }
-WAYS = {"guidelines": "guidelines"}
-"""What may hinder somebody from working, by its code, and the page where they do something about it."""
+WAYS = {
+    "guidelines": "guidelines",
+    **dict.fromkeys(["tutorial", "test", "review", "failed"], "onboarding"),
+}
+"""By what keeps a member from working (actions/admission.py), the page where they do something about it."""
 
 
 @never_cache
 @ensure_csrf_cookie
-def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise]) -> HttpResponse:
-    """The page with its first item claimed, so that it can be read before any script has run."""
+def work_page(
+    request: HttpRequest,
+    *,
+    kind: Kind,
+    template: str,
+    words: dict[str, Promise],
+    claim: Callable[[], Assignment | None] | None = None,
+    after: str = "",
+    stage: str = "",
+) -> HttpResponse:
+    """The page with its first item claimed, so that it can be read before any script has run.
+
+    Who is not admitted yet is led to what is to be done first. `after` is where each answer leads, in place
+    of the next item, and `stage` says what the items are for (onboarding.py).
+    """
     membership = entered(request).membership
     project, back = membership.project.public_id, urlencode({"next": request.path})
     ways = {code: f"{reverse(page, args=[project])}?{back}" for code, page in WAYS.items()}
     claimed, reason = None, ""
     try:
-        claimed = queue.claim(membership, kind)
+        claimed = claim() if claim else queue.claim(membership, kind)
     except NotNow as hindered:
         if way := ways.get(hindered.data.get("code", "")):
             return redirect(way)
@@ -51,6 +68,7 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
     context: dict[str, Any] = {
         "membership": membership,
         "assignment": assignment,
+        "stage": stage,
         "skip_reasons": SKIP_REASONS,
         "script": f"js/{kind.value}.js",
         "words": {key: str(text) for key, text in words.items()},
@@ -63,6 +81,13 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
             "assignment": assignment,
             "reason": reason,
             "ways": ways,
+            "after": after,
+            "break_after_minutes": _break_after(membership),
         },
     }
     return render(request, template, context)
+
+
+def _break_after(membership: Membership) -> int | None:
+    policy = QualityPolicy.objects.filter(project=membership.project_id).first()
+    return policy.break_after_minutes if policy else None

@@ -126,11 +126,18 @@ export class Workspace {
 
   // --- what comes next ----------------------------------------------------------------------------------
 
+  // In the tutorial and the test an answer leads to a page of its own, once it has arrived.
   request(ahead) {
+    if (this.config.after) {
+      if (this.current) return Promise.resolve({ assignment: null, reason: "" }); // it came back to be mended
+      location.assign(this.config.after);
+      return new Promise(() => {});
+    }
     return this.api.post(`projects/${this.config.project}/next`, { kind: this.config.kind, ahead });
   }
 
   reserve() {
+    if (this.config.after) return Promise.resolve();
     return this.line
       .push(() => this.request(true), { once: true })
       .then(({ assignment }) => {
