@@ -24,6 +24,7 @@ from labeling.models import (
     Ranking,
     Role,
     User,
+    WrittenPrompt,
 )
 
 Found = TypeVar("Found", bound=models.Model)
@@ -61,11 +62,11 @@ def assignment(user: User, token: Any) -> Assignment:
     return found
 
 
-Given = TypeVar("Given", Ranking, Demonstration)
+Given = TypeVar("Given", Ranking, Demonstration, WrittenPrompt)
 
 
 def own_answer(kind: type[Given], user: User, public_id: str) -> Given:
-    """What the user gave, a ranking or demonstration, while they are a member. Raises Http404."""
+    """What the user gave, a ranking, demonstration or prompt, while they are a member. Raises Http404."""
     given = kind._default_manager.select_related("item", "assignment").filter(labeler_id=user.pk)
     member = {"project__memberships__user": user, "project__memberships__is_active": True}
     return _first(given.filter(public_id=public_id, **member))

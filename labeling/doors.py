@@ -48,6 +48,7 @@ from labeling.models import (
     Run,
     User,
     Webhook,
+    WrittenPrompt,
 )
 
 Found = TypeVar("Found")
@@ -136,6 +137,10 @@ DOORS: dict[str, Door] = {
     "api:submit-demonstration": own("assignment"),
     "api:revise-ranking": own("ranking"),
     "api:revise-demonstration": own("demonstration"),
+    "write": labeler(),
+    "api:submit-written-prompt": own("assignment"),
+    "api:revise-written-prompt": own("written_prompt"),
+    "api:preview": PERSON,
     # --- leads' pages ---
     "dashboard": lead(),
     "runs": lead(),
@@ -144,6 +149,9 @@ DOORS: dict[str, Door] = {
     "freeze": lead(),
     "start-round": lead(),
     "write-completions": lead(),
+    "written-prompts": lead(),
+    "ask-for-prompts": lead(),
+    "withdraw-request": lead("item"),
     "run": lead("run"),
     "stop-run": lead("run"),
     "dataset": lead("dataset"),
@@ -178,6 +186,9 @@ DOORS: dict[str, Door] = {
     "api:demonstration": reviewer("demonstration"),
     "api:rankings": reviewer(),
     "api:ranking": reviewer("ranking"),
+    "api:written-prompts": reviewer(),
+    "api:written-prompt": reviewer("written_prompt"),
+    "api:ask-for-prompts": lead(),
     "api:prompts": lead(),
     "api:prompt": lead("prompt"),
     "api:completions": lead(),
@@ -220,6 +231,7 @@ OWN: Mapping[str, Callable[[User, Any], Any]] = {
     "assignment": access.assignment,
     "ranking": partial(access.own_answer, Ranking),
     "demonstration": partial(access.own_answer, Demonstration),
+    "written_prompt": partial(access.own_answer, WrittenPrompt),
     "token": access.own_token,
 }
 """How the object that a keyword names is found where it must be the person's own."""
@@ -229,6 +241,8 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "item": Item,
     "ranking": Ranking,
     "demonstration": Demonstration,
+    "written_prompt": WrittenPrompt,
+    "item": Item,
     "dataset": DatasetVersion,
     "model": ModelVersion,
     "run": Run,

@@ -113,9 +113,11 @@ class Completion:
 
 @dataclass(frozen=True)
 class Item:
+    """`prompt` is None where one is to be written."""
+
     item: str
     kind: str
-    prompt: str
+    prompt: str | None
     k: int
     state: str
     overlap: int

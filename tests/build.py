@@ -111,6 +111,14 @@ def demonstrate_items(of: Project, count: int, *, overlap: int = 1) -> list[Item
     return list(Item.objects.filter(project=of, kind=Kind.DEMONSTRATE).order_by("pk"))
 
 
+PROMPT: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+    "use_case": "open_qa",
+    "language": "en",
+}
+"""What a plain prompt is given as."""
+
+
 def key() -> str:
     return uuid.uuid4().hex
 

@@ -14,11 +14,13 @@ from labeling.actions import (
     datasets,
     demonstrations,
     invitations,
+    items,
     loop,
     queue,
     rankings,
     tokens,
     webhooks,
+    written_prompts,
 )
 from labeling.api.base import View
 from labeling.doors import DOORS
@@ -74,6 +76,12 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
     writing = queue.claim(ann, Kind.DEMONSTRATE)
     build.rank_items(project, 1)
     ranking_now = queue.claim(ann, Kind.RANK)
+    items.ask_for_prompts(project, 2, kind="plain")
+    asked = queue.claim(ann, Kind.PROMPT)
+    assert asked is not None
+    prompt = written_prompts.submit(asked, build.PROMPT, build.key()).answer
+    writing_prompt = queue.claim(ann, Kind.PROMPT)
+    assert writing_prompt is not None
     assert writing is not None
     assert ranking_now is not None
     learn.imported(project, 3)
@@ -93,6 +101,9 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "project": project.public_id,
         "assignment": str(ranking_now.token),
         "assignment to demonstrate": str(writing.token),
+        "assignment to write": str(writing_prompt.token),
+        "written_prompt": prompt.public_id,
+        "item": asked.item.public_id,
         "ranking": ranking.public_id,
         "demonstration": written.public_id,
         "dataset": version.public_id,
@@ -134,6 +145,8 @@ def refused(name: str, who: str, client: Client, objects: dict[str, str], wanted
     named = {word: objects[word] for word in ADDRESSES[name].pattern.regex.groupindex}
     if name == "api:submit-demonstration":
         named["assignment"] = objects["assignment to demonstrate"]
+    if name == "api:submit-written-prompt":
+        named["assignment"] = objects["assignment to write"]
     address = reverse(name, kwargs=named)
     wrong = []
     for answer in (client.get(address), client.post(address, content_type="application/json")):
@@ -194,7 +207,7 @@ def test_what_was_ones_own_in_a_project_is_shut_to_who_is_no_member_any_more(obj
     owner = User.objects.get(username="ann")
     owner.memberships.update(is_active=False)
     names = [name for name in OURS if DOORS[name].who == "own" and DOORS[name].noun != "token"]
-    assert len(names) == 9
+    assert len(names) == 11
     client, wrong = world.signed_in(owner), []
     for name in names:
         wrong += refused(name, "former owner", client, objects, {404})

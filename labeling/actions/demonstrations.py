@@ -7,12 +7,12 @@ from typing import Any
 from django.db import transaction
 
 from labeling.actions import prepared
-from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
+from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, pasted_share, receive
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, Demonstration, DemonstrationRevision, DemonstrationSource
 
-FIELDS = frozenset({"text", "active_seconds"})
+FIELDS = frozenset({"text", "active_seconds", "pasted_share"})
 
 
 @transaction.atomic
@@ -61,7 +61,10 @@ def _write(
     demonstration: Demonstration, request: Request, text: str, *, number: int, base: int
 ) -> DemonstrationRevision:
     return DemonstrationRevision.objects.create(
-        demonstration=demonstration, text=text, **request.columns(number=number, base=base)
+        demonstration=demonstration,
+        text=text,
+        pasted_share=pasted_share(request.body),
+        **request.columns(number=number, base=base),
     )
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind
+from labeling.models import Assignment, InputMode, Kind, PromptKind
 
 
 class OptionalHtml(Shape):
@@ -54,6 +54,11 @@ class DraftShape(Shape):
     body = serializers.DictField(help_text="What the page makes of it; the server keeps it as it is.")
 
 
+class BriefShape(Shape):
+    kind = serializers.ChoiceField(PromptKind.values)
+    note = serializers.CharField()
+
+
 class AssignmentShape(Shape):
     """A labeler's lease on an item. Completions are known by letters, in an order drawn for this labeler."""
 
@@ -63,8 +68,9 @@ class AssignmentShape(Shape):
     lease_until = serializers.DateTimeField()
     lease_seconds = serializers.IntegerField()
     project = serializers.CharField()
-    prompt = AskedPrompt()
-    completions = LetteredCompletion(many=True, help_text="Empty where a demonstration is asked for.")
+    prompt = AskedPrompt(help_text="Without messages where one is to be written.")
+    brief = BriefShape(allow_null=True, help_text="Of a prompt to be written; else null.")
+    completions = LetteredCompletion(many=True, help_text="Empty unless they are to be ranked.")
     rubric = RubricShape()
     draft = DraftShape(allow_null=True)
 
@@ -119,7 +125,17 @@ class RankingRevisionBody(RankingBody):
     base = serializers.IntegerField(help_text="The number of the revision that this one changes.")
 
 
-class DemonstrationBody(TimedBody):
+class TextTelemetry(TimedBody):
+    pasted_share = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="Of the characters, those that were pasted; null where nobody counted.",
+    )
+
+
+class DemonstrationBody(TextTelemetry):
     text = serializers.CharField()
 
 

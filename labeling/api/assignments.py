@@ -27,6 +27,7 @@ from labeling.api.answer_shapes import (
     SubmittedShape,
 )
 from labeling.api.base import Query, View
+from labeling.api.own_revisions import OwnRevisions, own_revisions
 from labeling.api.rubrics import described
 from labeling.api.shapes import shown_text
 from labeling.markdown import markdown
@@ -63,6 +64,7 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
             "language": seen.language,
             "use_case": seen.use_case,
         },
+        "brief": seen.brief and {name: seen.brief[name] for name in ("kind", "note")},
         "completions": [
             {"letter": letter, **(shown_text(text) if html else {"text": text})}
             for letter, text in zip(rankings.LETTERS, texts, strict=False)
@@ -179,9 +181,13 @@ class ReviseRanking(AnswerView):
 
 
 class ReviseDemonstration(AnswerView):
-    """Change one's demonstration: a new revision on the stated base."""
+    @extend_schema(operation_id="own_demonstration_revisions", responses={200: OwnRevisions})
+    def get(self, request: Request, demonstration: str) -> Response:
+        """All versions of a demonstration of one's own, newest first."""
+        return own_revisions(self.here.the(Demonstration), lambda revision: {"text": revision.text})
 
     @extend_schema(request=DemonstrationRevisionBody, responses={200: SubmittedShape, 201: SubmittedShape})
     def post(self, request: Request, demonstration: str) -> Response:
+        """Change one's demonstration: a new revision on the stated base."""
         written = self.here.the(Demonstration)
         return submitted(demonstrations.revise(written, self.body(request), self.key(request)))

@@ -18,6 +18,9 @@ class DemonstrationRevisionShape(Shape):
     number = serializers.IntegerField()
     base = serializers.IntegerField()
     shown = ShownText(source="text")
+    pasted_share = serializers.FloatField(
+        allow_null=True, help_text="Of its characters, as the page counted them; null: not known."
+    )
     active_seconds = serializers.IntegerField()
     created_at = Moment()
 

@@ -14,8 +14,11 @@ class ItemShape(Shape):
     item = serializers.CharField(source="public_id")
     kind = serializers.ChoiceField(Kind.values)
     purpose = serializers.ChoiceField(Purpose.values)
-    prompt = serializers.CharField(source="prompt.public_id")
-    k = serializers.IntegerField(help_text="Completions; 0 where a demonstration is asked for.")
+    prompt = serializers.CharField(
+        source="prompt.public_id", allow_null=True, help_text="Null where one is to be written."
+    )
+    brief = serializers.DictField(help_text="Of a prompt to be written; else empty.")
+    k = serializers.IntegerField(help_text="Completions; 0 unless they are to be ranked.")
     state = serializers.ChoiceField(Item.State.values)
     overlap = serializers.IntegerField(help_text="Answers that are wanted.")
     filled = serializers.IntegerField(help_text="Answers that are there.")

@@ -25,6 +25,7 @@ from labeling.models import Kind, Membership, Role
 class OpenShape(Shape):
     demonstrate = serializers.IntegerField()
     rank = serializers.IntegerField()
+    prompt = serializers.IntegerField(help_text="Prompts to write.")
 
 
 @extend_schema_field(OpenShape)

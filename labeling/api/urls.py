@@ -17,6 +17,7 @@ from labeling.api import (
     models,
     openapi,
     people,
+    preview,
     projects,
     prompts,
     rankings,
@@ -24,6 +25,7 @@ from labeling.api import (
     rubrics,
     runs,
     webhooks,
+    written_prompts,
 )
 
 app_name = "api"
@@ -60,7 +62,28 @@ urlpatterns = [
         assignments.ReviseDemonstration.as_view(),
         name="revise-demonstration",
     ),
+    path(
+        "assignments/<uuid:assignment>/written-prompt",
+        written_prompts.SubmitWrittenPrompt.as_view(),
+        name="submit-written-prompt",
+    ),
+    path(
+        "written-prompts/<str:written_prompt>/revisions",
+        written_prompts.ReviseWrittenPrompt.as_view(),
+        name="revise-written-prompt",
+    ),
+    path("preview", preview.Preview.as_view(), name="preview"),
     # --- what people wrote, for reviewers and leads ---
+    path(
+        "projects/<str:project>/written-prompts",
+        written_prompts.WrittenPrompts.as_view(),
+        name="written-prompts",
+    ),
+    path(
+        "written-prompts/<str:written_prompt>",
+        written_prompts.OneWrittenPrompt.as_view(),
+        name="written-prompt",
+    ),
     path(
         "projects/<str:project>/demonstrations",
         demonstrations.Demonstrations.as_view(),
@@ -73,6 +96,9 @@ urlpatterns = [
     path("rankings/<str:ranking>", rankings.OneRanking.as_view(), name="ranking"),
     # --- leads ---
     path("projects/<str:project>/prompts", prompts.Prompts.as_view(), name="prompts"),
+    path(
+        "projects/<str:project>/prompts/ask", written_prompts.AskForPrompts.as_view(), name="ask-for-prompts"
+    ),
     path("prompts/<str:prompt>", prompts.OnePrompt.as_view(), name="prompt"),
     path("projects/<str:project>/completions", completions.Completions.as_view(), name="completions"),
     path(

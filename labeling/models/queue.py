@@ -78,8 +78,9 @@ class Item(models.Model):
     open ──► retired      a newer policy was promoted, or a lead withdrew it (actions/queue.retire)
 
     To write a prompt there is none yet, and `brief` says what kind is wanted:
-    {"kind": "plain" | "few_shot" | "user_based", "use_case", "language", "note"}. A review is of one thing:
-    the rankings of an item (`subject`), a demonstration, or a written prompt; `reason` says why.
+    {"kind": "plain" | "few_shot" | "user_based", "use_case", "language", "note"}, and {"demonstrate": "yes"}
+    where what is written is to be answered next. A review is of one thing: the rankings of an item
+    (`subject`), a demonstration, or a written prompt; `reason` says why.
 
     `arm` and `probability` record which selection arm chose it, and with what probability: without them
     no later comparison of selection methods is unbiased.

@@ -137,10 +137,19 @@ def at_work(project: Project) -> tuple[list[AtWork], int]:
         .order_by("-opened_at")
     )
     people = list(live[: PEOPLE_SHOWN + 1])
-    doing: dict[str, str] = {Kind.RANK: _("ranking"), Kind.DEMONSTRATE: _("writing a demonstration")}
+    doing: dict[str, str] = {
+        Kind.RANK: _("ranking"),
+        Kind.DEMONSTRATE: _("writing a demonstration"),
+        Kind.PROMPT: _("writing a prompt"),
+    }
     more = live.count() - PEOPLE_SHOWN if len(people) > PEOPLE_SHOWN else 0
     return [
-        AtWork(each.labeler.shown_name, doing[each.kind], each.opened_at, each.labeler.is_simulated)
+        AtWork(
+            each.labeler.shown_name,
+            doing.get(each.kind, each.get_kind_display()),
+            each.opened_at,
+            each.labeler.is_simulated,
+        )
         for each in people[:PEOPLE_SHOWN]
     ], more
 
@@ -196,6 +205,7 @@ def queued(found: Counts) -> list[Figure]:
     return [
         Figure(_("Open to rank"), f"{found.open.get(Kind.RANK, 0):,}", _("answers wanted")),
         Figure(_("Open to demonstrate"), f"{found.open.get(Kind.DEMONSTRATE, 0):,}", _("answers wanted")),
+        *_prompts_wanted(found.open.get(Kind.PROMPT, 0)),
         Figure(
             _("Nobody can fill"),
             f"{stuck.number:,}",
@@ -211,6 +221,11 @@ def queued(found: Counts) -> list[Figure]:
             "warn" if found.needs_review else "",
         ),
     ]
+
+
+def _prompts_wanted(count: int) -> list[Figure]:
+    """Only where some are asked for: most projects bring their own."""
+    return [Figure(_("Open to write"), f"{count:,}", _("prompts wanted"))] if count else []
 
 
 def _about_stuck(stuck: Counted) -> list[str]:

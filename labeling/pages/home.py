@@ -11,7 +11,7 @@ from labeling import access
 from labeling.actions import admission, items
 from labeling.actions.items import Counted
 from labeling.doors import entered
-from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role
+from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Role, WrittenPrompt
 
 
 @dataclass
@@ -21,8 +21,10 @@ class Work:
     membership: Membership
     rank: Counted
     demonstrate: Counted
+    prompt: Counted
     begun_rank: bool = False
     begun_demonstrate: bool = False
+    begun_prompt: bool = False
     given: int = 0
 
     @property
@@ -50,8 +52,11 @@ def _work(membership: Membership) -> Work:
         membership=membership,
         rank=items.open_for(membership, Kind.RANK),
         demonstrate=items.open_for(membership, Kind.DEMONSTRATE),
+        prompt=items.open_for(membership, Kind.PROMPT),
         begun_rank=Kind.RANK in begun,
         begun_demonstrate=Kind.DEMONSTRATE in begun,
+        begun_prompt=Kind.PROMPT in begun,
         given=Ranking.objects.filter(project=project, labeler=user).count()
-        + Demonstration.objects.filter(project=project, labeler=user).count(),
+        + Demonstration.objects.filter(project=project, labeler=user).count()
+        + WrittenPrompt.objects.filter(project=project, labeler=user).count(),
     )

@@ -27,6 +27,8 @@ from labeling.pages import (
     runs,
     tokens,
     webhooks,
+    write,
+    written_prompts,
 )
 
 urlpatterns = [
@@ -68,6 +70,7 @@ urlpatterns = [
     # --- labelers' work ---
     path("p/<str:project>/rank/", rank.rank, name="rank"),
     path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
+    path("p/<str:project>/write/", write.write, name="write"),
     path("p/<str:project>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("p/<str:project>/guidelines/accept", guidelines.accept, name="accept-guidelines"),
     path("p/<str:project>/onboarding/", onboarding.show, name="onboarding"),
@@ -78,6 +81,9 @@ urlpatterns = [
     path("p/<str:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<str:project>/runs/", runs.index, name="runs"),
     path("p/<str:project>/runs/write", runs.write, name="write-completions"),
+    path("p/<str:project>/prompts/", written_prompts.index, name="written-prompts"),
+    path("p/<str:project>/prompts/ask", written_prompts.ask, name="ask-for-prompts"),
+    path("items/<str:item>/withdraw", written_prompts.withdraw, name="withdraw-request"),
     path("p/<str:project>/datasets/", datasets.index, name="datasets"),
     path("p/<str:project>/rounds/", rounds.index, name="rounds"),
     path("p/<str:project>/people/", members.index, name="people"),

@@ -82,7 +82,56 @@ RANK: dict[str, Promise] = COMMON | {
     "ready_all_bad": _("Ready to submit. When all are bad, an order is not needed."),
 }
 
-DEMONSTRATE: dict[str, Promise] = COMMON | {
+WRITING: dict[str, Promise] = {
     "count": _("Words: {words} · Characters: {characters}"),
-    "write_something": _("Write an answer first."),
+    "length_guide": _("Accepted answers: {low} to {high} words, half of them under {median}"),
+    "length_guide_case": _(
+        "Accepted answers of this kind: {low} to {high} words, half of them under {median}"
+    ),
+    "preview": _("Preview"),
+    "preview_edit": _("Write on"),
+    "preview_shown": _("This is how others will see it."),
+    "preview_failed": _("It cannot be shown right now: {reason}"),
+    "words_n": _("Words: {n}"),
+    "version_here": _("Kept in this browser"),
+    "version_sent": _("Sent, version {n}"),
+    "version_reviewer": _("A reviewer's change, version {n}"),
+    "version_restore": _("Bring this back"),
+    "version_restored": _("The earlier version is back. What you had before it is kept as well."),
+    "version_none": _("There is no earlier version yet. One is kept about every minute while you write."),
+    "versions_failed": _("What you have sent before cannot be fetched right now."),
 }
+
+DEMONSTRATE: dict[str, Promise] = COMMON | {
+    "write_something": _("Write an answer first."),
+    **WRITING,
+}
+
+PROMPT: dict[str, Promise] = (
+    COMMON
+    | WRITING
+    | {
+        "kind_plain": _("A prompt of your own"),
+        "kind_few_shot": _("An instruction with examples"),
+        "kind_user_based": _("A prompt for a given use"),
+        "help_plain": _("Any task that you can think of. Make it different from your last ones."),
+        "help_few_shot": _(
+            "An instruction, some examples of what is asked and how it is answered, and a last question for "
+            "the model."
+        ),
+        "help_user_based": _("Put yourself in the place of who would use this, and write what they would."),
+        "example": _("Example {n}"),
+        "example_query": _("What is asked"),
+        "example_response": _("How it is answered"),
+        "example_remove": _("Remove example {n}"),
+        "example_added": _("Example {n} added."),
+        "example_removed": _("Example removed"),
+        "example_most": _("There are as many examples as there may be."),
+        "write_prompt": _("Write the prompt first."),
+        "write_instruction": _("Write the instruction first."),
+        "write_example": _("Example {n} wants what is asked and how it is answered."),
+        "write_last": _("Write the last question, for the model to answer."),
+        "choose_use_case": _("Choose a use case."),
+        "choose_language": _("Say in which language it is."),
+    }
+)

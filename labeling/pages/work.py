@@ -48,11 +48,13 @@ def work_page(
     claim: Callable[[], Assignment | None] | None = None,
     after: str = "",
     stage: str = "",
+    **more: Any,
 ) -> HttpResponse:
     """The page with its first item claimed, so that it can be read before any script has run.
 
     Who is not admitted yet is led to what is to be done first. `after` is where each answer leads, in place
-    of the next item, and `stage` says what the items are for (onboarding.py).
+    of the next item, and `stage` says what the items are for (onboarding.py). `more` is what the template of
+    this kind wants besides.
     """
     membership = entered(request).membership
     project, back = membership.project.public_id, urlencode({"next": request.path})
@@ -84,6 +86,7 @@ def work_page(
             "after": after,
             "break_after_minutes": _break_after(membership),
         },
+        **more,
     }
     return render(request, template, context)
 

@@ -24,7 +24,11 @@ import { t } from "./words.js";
 
 const POLL_EVERY = 20_000;
 const ACTIVE_WITHIN = 60_000;
-const answers = { rank: ["ranking", "rankings"], demonstrate: ["demonstration", "demonstrations"] };
+const answers = {
+  rank: ["ranking", "rankings"],
+  demonstrate: ["demonstration", "demonstrations"],
+  prompt: ["written-prompt", "written-prompts"],
+};
 
 export class Workspace {
   constructor(editor) {
