@@ -35,7 +35,10 @@ QUEUE = {
         SELECT slot.id FROM labeling_slot slot
         LEFT JOIN labeling_ranking ranking ON ranking.slot_id = slot.id
         LEFT JOIN labeling_demonstration demonstration ON demonstration.slot_id = slot.id
-        WHERE (slot.state = 'filled') <> (num_nonnulls(ranking.id, demonstration.id) = 1)""",
+        LEFT JOIN labeling_writtenprompt prompt ON prompt.slot_id = slot.id
+        LEFT JOIN labeling_review review ON review.slot_id = slot.id
+        WHERE (slot.state = 'filled')
+            <> (num_nonnulls(ranking.id, demonstration.id, prompt.id, review.id) = 1)""",
     "a slot is held exactly where one live assignment holds it": """
         SELECT slot.id FROM labeling_slot slot
         WHERE (slot.state = 'held') <> ((SELECT count(*) FROM labeling_assignment held
@@ -48,7 +51,10 @@ QUEUE = {
         SELECT held.id FROM labeling_assignment held
         LEFT JOIN labeling_ranking ranking ON ranking.assignment_id = held.id
         LEFT JOIN labeling_demonstration demonstration ON demonstration.assignment_id = held.id
-        WHERE (held.state = 'answered') <> (num_nonnulls(ranking.id, demonstration.id) = 1)""",
+        LEFT JOIN labeling_writtenprompt prompt ON prompt.assignment_id = held.id
+        LEFT JOIN labeling_review review ON review.assignment_id = held.id
+        WHERE (held.state = 'answered')
+            <> (num_nonnulls(ranking.id, demonstration.id, prompt.id, review.id) = 1)""",
     "no extra waits while a slot of its item is open": """
         SELECT answer.id FROM (SELECT id, item_id, slot_id FROM labeling_ranking UNION ALL
             SELECT id, item_id, slot_id FROM labeling_demonstration) AS answer
@@ -71,7 +77,7 @@ ANSWERS = {
         LEFT JOIN labeling_{kind}revision revision ON revision.{kind}_id = answer.id GROUP BY answer.id
         HAVING count(revision.id) = 0 OR max(revision.number) <> count(*) OR min(revision.number) <> 1
             OR bool_or(revision.base <> revision.number - 1)"""
-    for kind in ("ranking", "demonstration")
+    for kind in ("ranking", "demonstration", "review")
 }
 VERSIONS = {
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """

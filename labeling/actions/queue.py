@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -31,6 +32,7 @@ from labeling.models import (
     Item,
     Kind,
     Membership,
+    Role,
     Rubric,
     Slot,
 )
@@ -64,6 +66,12 @@ WHERE labeler_id = %(labeler)s AND project_id = %(project)s AND kind = %(kind)s
 FOR UPDATE
 """
 
+# What is put in a random order: completions, or for a review the answers that it is about (shown_order of a
+# review: actions/reviews.py).
+SHOWN = """CASE WHEN item.subject_id IS NULL THEN item.k ELSE (
+    SELECT count(*)::int FROM labeling_ranking given
+    WHERE given.item_id = item.subject_id AND NOT given.is_repeat) END"""
+
 ASSIGN = f"""
 INSERT INTO labeling_assignment
     (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat, method, shown_order,
@@ -72,7 +80,7 @@ SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(
      CASE WHEN item.kind <> 'rank' THEN ''
           WHEN project.ranking_method = 'extremes' AND item.k < {EXTREMES_FROM} THEN 'rate'
           ELSE project.ranking_method END,
-     ARRAY(SELECT place FROM generate_series(0, item.k - 1) AS place ORDER BY random()),
+     ARRAY(SELECT place FROM generate_series(0, {SHOWN} - 1) AS place ORDER BY random()),
      (SELECT id FROM labeling_rubric WHERE project_id = item.project_id ORDER BY version DESC LIMIT 1),
      clock_timestamp() + make_interval(secs => %(lease)s),
      CASE WHEN %(state)s::text = 'open' THEN clock_timestamp() END, '', ''
@@ -97,8 +105,11 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     """The labeler's open item of this kind, or a new one; None where nothing is there for them.
 
     `ahead` reserves the one after it instead, and returns the reservation. A claim never hands out an
-    item twice to one person, nor more slots than an item has.
+    item twice to one person, nor more slots than an item has. Raises PermissionDenied where a labeler asks
+    for a review.
     """
+    if kind == Kind.REVIEW and not membership.may(Role.REVIEWER):
+        raise PermissionDenied(_("Your role in this project does not allow this."))
     project, labeler = membership.project_id, membership.user_id
     place, mine = _locked(project, labeler, kind)
     if any(is_overdue for _pk, is_overdue in mine.values()):

@@ -25,11 +25,14 @@ from labeling.models import (
     Ranking,
     RankingRevision,
     Rubric,
+    Verdict,
 )
 from training.contracts import ComparisonRow, CompletionText, DemonstrationRow, Message, PromptRow, RankingRow
 
 AT_ONCE = 1000
 Entry = TypeVar("Entry")
+UNREVIEWED = Q(wants_review=True) | Q(verdict__in=[Verdict.RETURNED, Verdict.REJECTED])
+"""Demonstrations that nothing is trained on: a reviewer has not seen them yet, or did not accept them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Selection:
         found = Demonstration.objects.filter(
             Q(slot__isnull=False) | Q(source=DemonstrationSource.IMPORTED), project=self.project
         )
+        found = found.exclude(UNREVIEWED)
         found = found.filter(prompt__split__in=self.splits) if self.splits else found
         return found if self.simulated else found.filter(is_simulated=False)
 
@@ -70,15 +74,21 @@ class Selection:
         return found if self.simulated else found.filter(is_simulated=False)
 
     def left_out(self, kind: str) -> dict[str, int]:
-        """How many answers of this kind stay out: extras, and simulated ones where those are not wanted."""
+        """How many answers of this kind stay out: extras, simulated ones where those are not wanted, and
+        demonstrations that wait for a reviewer or were not accepted by one.
+        """
         if kind == DatasetKind.PROMPTS:
             return {}
         answers: Any = Ranking if kind == DatasetKind.COMPARISONS else Demonstration
         extras = answers.objects.filter(project=self.project, slot=None, assignment__isnull=False).count()
-        if self.simulated:
-            return {"extras_left_out": extras}
-        simulated = answers.objects.filter(project=self.project, is_simulated=True).count()
-        return {"extras_left_out": extras, "simulated_left_out": simulated}
+        counts = {"extras_left_out": extras}
+        if not self.simulated:
+            counts["simulated_left_out"] = answers.objects.filter(
+                project=self.project, is_simulated=True
+            ).count()
+        if kind == DatasetKind.SFT:
+            counts["review_left_out"] = Demonstration.objects.filter(UNREVIEWED, project=self.project).count()
+        return counts
 
 
 @dataclass(frozen=True)
