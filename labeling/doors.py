@@ -42,6 +42,8 @@ from labeling.models import (
     ModelVersion,
     Prompt,
     Ranking,
+    Return,
+    Review,
     Role,
     Round,
     Run,
@@ -128,6 +130,16 @@ DOORS: dict[str, Door] = {
     "api:submit-demonstration": own("assignment"),
     "api:revise-ranking": own("ranking"),
     "api:revise-demonstration": own("demonstration"),
+    # --- what was sent back to a labeler ---
+    "sent-back": labeler(),
+    "reply": own("returned"),
+    "api:reply": own("returned"),
+    # --- reviewers' work ---
+    "review": reviewer(),
+    "came-back": reviewer(),
+    "close-return": reviewer("returned"),
+    "api:submit-review": own("assignment"),
+    "api:revise-review": own("review"),
     # --- leads' pages ---
     "dashboard": lead(),
     "runs": lead(),
@@ -156,6 +168,10 @@ DOORS: dict[str, Door] = {
     # --- leads' and reviewers' programs ---
     "api:demonstrations": reviewer(),
     "api:demonstration": reviewer("demonstration"),
+    "api:reviews": reviewer(),
+    "api:review": reviewer("review"),
+    "api:returns": reviewer(),
+    "api:close-return": reviewer("returned"),
     "api:rankings": reviewer(),
     "api:ranking": reviewer("ranking"),
     "api:prompts": lead(),
@@ -198,6 +214,8 @@ OWN: Mapping[str, Callable[[User, Any], Any]] = {
     "assignment": access.assignment,
     "ranking": partial(access.own_answer, Ranking),
     "demonstration": partial(access.own_answer, Demonstration),
+    "review": partial(access.own_answer, Review),
+    "returned": access.own_return,
     "token": access.own_token,
 }
 """How the object that a keyword names is found where it must be the person's own."""
@@ -206,6 +224,8 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "prompt": Prompt,
     "ranking": Ranking,
     "demonstration": Demonstration,
+    "review": Review,
+    "returned": Return,
     "dataset": DatasetVersion,
     "model": ModelVersion,
     "run": Run,

@@ -1,4 +1,4 @@
-"""Submitting and revising a review, and what a reviewer is shown.
+"""Submitting and revising a review; reviewed.py is what the reviewer is shown.
 
 Blind both ways: a reviewer sees answers as labelers 1, 2, 3 … in an order drawn for this review
 (`Assignment.shown_order`), and completions by letters in another order of its own; a labeler learns what was
@@ -7,7 +7,6 @@ decided or sent back, never by whom.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +18,7 @@ from labeling.actions import items, prepared, rankings, returns, verdicts
 from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.returns import MAX_BYTES, Sent
+from labeling.actions.reviewed import answers, letter_order
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
 from labeling.actions.verdicts import Text
@@ -267,25 +267,3 @@ def _write(
 
 def _submitted(revision: Any, *, created: bool) -> Submitted:
     return Submitted(answer=revision.review, revision=revision.number, created=created)
-
-
-# --- what is looked at ---------------------------------------------------------------------------------
-
-
-def answers(held: Assignment) -> list[Ranking]:
-    """The rankings that a review is about: the first is labeler 1's.
-
-    Those that came after the review was handed out are not shown in it.
-    """
-    given = list(Ranking.objects.filter(item=held.item.subject, is_repeat=False).order_by("pk"))
-    return [given[place] for place in held.shown_order if place < len(given)]
-
-
-def letter_order(held: Assignment, k: int) -> list[int]:
-    """The subject's positions in the order in which this review shows them as A, B, C …
-
-    A position may say which model wrote; it is drawn anew for each review, and the same each time it is read.
-    """
-    order = list(range(k))
-    random.Random(f"review {held.pk}").shuffle(order)
-    return order

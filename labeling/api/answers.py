@@ -97,3 +97,11 @@ class Answers(ListView):
             "given": rankings.as_letters(latest, held) if is_ranking else {"text": latest.text},
             "assignment": describe(held, loaded(held, texts), html=self.asked["html"]),
         }
+
+
+def own_answer(answer: Any) -> dict[str, Any]:
+    """One answer as the list of one's own shows it."""
+    view = Answers()
+    view.asked = {"html": False}
+    shown: dict[str, Any] = view.show([answer])[0]
+    return shown

@@ -19,6 +19,8 @@ from labeling.api import (
     projects,
     prompts,
     rankings,
+    returns,
+    reviews,
     rounds,
     runs,
     webhooks,
@@ -50,7 +52,14 @@ urlpatterns = [
         assignments.ReviseDemonstration.as_view(),
         name="revise-demonstration",
     ),
+    path("assignments/<uuid:assignment>/review", reviews.SubmitReview.as_view(), name="submit-review"),
+    path("reviews/<str:review>/revisions", reviews.ReviseReview.as_view(), name="revise-review"),
+    path("returns/<str:returned>/reply", returns.Reply.as_view(), name="reply"),
     # --- what people wrote, for reviewers and leads ---
+    path("projects/<str:project>/reviews", reviews.Reviews.as_view(), name="reviews"),
+    path("reviews/<str:review>", reviews.OneReview.as_view(), name="review"),
+    path("projects/<str:project>/returns", returns.Returns.as_view(), name="returns"),
+    path("returns/<str:returned>/close", returns.Close.as_view(), name="close-return"),
     path(
         "projects/<str:project>/demonstrations",
         demonstrations.Demonstrations.as_view(),

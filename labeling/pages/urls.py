@@ -17,6 +17,8 @@ from labeling.pages import (
     members,
     people,
     rank,
+    returns,
+    review,
     rounds,
     runs,
     tokens,
@@ -63,6 +65,12 @@ urlpatterns = [
     path("p/<str:project>/rank/", rank.rank, name="rank"),
     path("p/<str:project>/demonstrate/", demonstrate.demonstrate, name="demonstrate"),
     path("p/<str:project>/guidelines/", guidelines.guidelines, name="guidelines"),
+    path("p/<str:project>/sent-back/", returns.sent_back, name="sent-back"),
+    path("returns/<str:returned>/reply", returns.reply, name="reply"),
+    # --- reviewers' work ---
+    path("p/<str:project>/review/", review.review, name="review"),
+    path("p/<str:project>/review/came-back/", returns.came_back, name="came-back"),
+    path("returns/<str:returned>/close", returns.close, name="close-return"),
     # --- leads' pages ---
     path("p/<str:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<str:project>/runs/", runs.index, name="runs"),

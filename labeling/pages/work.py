@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
+from labeling import access
 from labeling.actions import queue
+from labeling.actions.slots import ANSWERS
+from labeling.api.answers import own_answer
 from labeling.api.assignments import payload
 from labeling.doors import entered
-from labeling.models import Kind
+from labeling.models import Kind, Membership, Return
 
 SKIP_REASONS: dict[str, Promise] = {
     "unclear": _("I do not understand what is asked"),
@@ -28,12 +31,23 @@ SKIP_REASONS: dict[str, Promise] = {
 }
 
 
+def _to_change(membership: Membership, kind: Kind, answer: str) -> dict[str, Any] | None:
+    """One's own answer that the address asks to open again, with what a reviewer said. Raises Http404."""
+    if not answer or kind == Kind.REVIEW:
+        return None
+    model: Any = ANSWERS[kind]
+    given = access.own_answer(model, membership.user, answer)
+    sent = given.returns.filter(state=Return.State.OPEN).first()
+    return {**own_answer(given), "comment": sent.comment if sent else ""}
+
+
 @never_cache
 @ensure_csrf_cookie
 def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[str, Promise]) -> HttpResponse:
     """The page with its first item claimed, so that it can be read before any script has run."""
     membership = entered(request).membership
-    claimed = queue.claim(membership, kind)
+    change = _to_change(membership, kind, request.GET.get("change", ""))
+    claimed = None if change else queue.claim(membership, kind)
     assignment = payload(claimed) if claimed else None
     context: dict[str, Any] = {
         "membership": membership,
@@ -48,6 +62,7 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
             "csrf_cookie": settings.CSRF_COOKIE_NAME,
             "sign_in_url": reverse("account_login"),
             "assignment": assignment,
+            "change": change,
             "reason": "",
         },
     }

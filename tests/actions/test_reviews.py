@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from labeling.actions import demonstrations, disputes, items, queue, rankings, returns, reviews
+from labeling.actions import demonstrations, disputes, items, queue, rankings, returns, reviewed, reviews
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.rows import Selection
 from labeling.models import (
@@ -206,12 +206,12 @@ def test_answers_are_shown_in_an_order_of_their_own_that_stays(project, rita):
     found()
     held = queue.claim(rita, Kind.REVIEW)
     assert sorted(held.shown_order) == [0, 1, 2]
-    shown = reviews.answers(held)
+    shown = reviewed.answers(held)
     assert {answer.pk for answer in shown} == {answer.pk for answer in given}
     build.overdue(project)
     again = queue.claim(rita, Kind.REVIEW)
-    assert [answer.pk for answer in reviews.answers(again)] == [answer.pk for answer in shown]
-    assert reviews.letter_order(again, 3) == reviews.letter_order(held, 3)
+    assert [answer.pk for answer in reviewed.answers(again)] == [answer.pk for answer in shown]
+    assert reviewed.letter_order(again, 3) == reviewed.letter_order(held, 3)
 
 
 # --- deciding ------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def dispute(project, rita):
 
 
 def test_an_adjudication_is_stored_over_the_items_positions(dispute):
-    order = reviews.letter_order(dispute, 3)
+    order = reviewed.letter_order(dispute, 3)
     reviews.submit(dispute, BEST_FIRST, build.key())
     stored = ReviewRevision.objects.get()
     assert [stored.scores[place] for place in order] == [7, 5, 3]
@@ -286,7 +286,7 @@ def test_an_item_can_be_left_as_it_is_or_taken_out_and_that_stands(dispute):
 
 
 def test_an_answer_goes_back_to_its_labeler_and_their_change_answers_it(dispute, rita):
-    shown = reviews.answers(dispute)
+    shown = reviewed.answers(dispute)
     reviews.submit(dispute, {**BEST_FIRST, "returns": [{"labeler": 2, "comment": "Why C?"}]}, build.key())
     returned = Return.objects.get()
     assert (returned.ranking, returned.labeler) == (shown[1], shown[1].labeler)
