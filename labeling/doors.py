@@ -43,6 +43,8 @@ from labeling.models import (
     ModelVersion,
     Prompt,
     Ranking,
+    Return,
+    Review,
     Role,
     Round,
     Run,
@@ -141,6 +143,16 @@ DOORS: dict[str, Door] = {
     "api:submit-written-prompt": own("assignment"),
     "api:revise-written-prompt": own("written_prompt"),
     "api:preview": PERSON,
+    # --- what was sent back to a labeler ---
+    "sent-back": labeler(),
+    "reply": own("returned"),
+    "api:reply": own("returned"),
+    # --- reviewers' work ---
+    "review": reviewer(),
+    "came-back": reviewer(),
+    "close-return": reviewer("returned"),
+    "api:submit-review": own("assignment"),
+    "api:revise-review": own("review"),
     # --- leads' pages ---
     "dashboard": lead(),
     "runs": lead(),
@@ -184,6 +196,10 @@ DOORS: dict[str, Door] = {
     # --- leads' and reviewers' programs ---
     "api:demonstrations": reviewer(),
     "api:demonstration": reviewer("demonstration"),
+    "api:reviews": reviewer(),
+    "api:review": reviewer("review"),
+    "api:returns": reviewer(),
+    "api:close-return": reviewer("returned"),
     "api:rankings": reviewer(),
     "api:ranking": reviewer("ranking"),
     "api:written-prompts": reviewer(),
@@ -232,6 +248,8 @@ OWN: Mapping[str, Callable[[User, Any], Any]] = {
     "ranking": partial(access.own_answer, Ranking),
     "demonstration": partial(access.own_answer, Demonstration),
     "written_prompt": partial(access.own_answer, WrittenPrompt),
+    "review": partial(access.own_answer, Review),
+    "returned": access.own_return,
     "token": access.own_token,
 }
 """How the object that a keyword names is found where it must be the person's own."""
@@ -242,7 +260,8 @@ NOUNS: Mapping[str, type[models.Model]] = {
     "ranking": Ranking,
     "demonstration": Demonstration,
     "written_prompt": WrittenPrompt,
-    "item": Item,
+    "review": Review,
+    "returned": Return,
     "dataset": DatasetVersion,
     "model": ModelVersion,
     "run": Run,

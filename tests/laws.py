@@ -82,7 +82,7 @@ ANSWERS = {
         LEFT JOIN labeling_{kind}revision revision ON revision.{kind}_id = answer.id GROUP BY answer.id
         HAVING count(revision.id) = 0 OR max(revision.number) <> count(*) OR min(revision.number) <> 1
             OR bool_or(revision.base <> revision.number - 1)"""
-    for kind in ("ranking", "demonstration")
+    for kind in ("ranking", "demonstration", "review")
 }
 VERSIONS = {
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from labeling.actions import prepared
 from labeling.actions.prepared import Row, Statement
-from labeling.models import Membership
+from labeling.models import Membership, Role
 from labeling.models.queue import BANDS
 
 START_OVER = datetime.timedelta(minutes=10)
@@ -49,7 +49,31 @@ def eligible(
           SELECT bool_or(written.author_id = {labeler}) FROM labeling_itemcompletion part
           JOIN labeling_completion written ON written.id = part.completion_id
           WHERE part.item_id = slot.item_id), false))
+      AND {_reviewable(labeler)}
     """  # noqa: S608 - constants of our own
+
+
+def _reviewable(labeler: str) -> str:
+    """A review is a reviewer's to give, of what they have not worked on themselves; and who has seen others'
+    answers to an item in a review does not answer it any more."""
+    return f"""CASE WHEN slot.kind = 'review' THEN
+      coalesce((
+          SELECT member.is_active AND member.role IN ('{Role.REVIEWER}', '{Role.LEAD}')
+          FROM labeling_membership member
+          WHERE member.project_id = slot.project_id AND member.user_id = {labeler}), false)
+      AND NOT coalesce((
+          SELECT bool_or(own.state = 'reserved' OR own.opened_at IS NOT NULL AND own.state <> 'skipped')
+          FROM labeling_item about
+          LEFT JOIN labeling_demonstration demonstration ON demonstration.id = about.demonstration_id
+          LEFT JOIN labeling_writtenprompt written ON written.id = about.written_prompt_id
+          JOIN labeling_assignment own
+            ON own.item_id = coalesce(about.subject_id, demonstration.item_id, written.item_id)
+          WHERE about.id = slot.item_id AND own.labeler_id = {labeler}), false)
+      ELSE NOT coalesce((
+          SELECT bool_or(seen.opened_at IS NOT NULL) FROM labeling_item review
+          JOIN labeling_assignment seen ON seen.item_id = review.id
+          WHERE review.subject_id = slot.item_id AND seen.labeler_id = {labeler}), false)
+      END"""  # noqa: S608 - constants of our own
 
 
 def _hold(order: str) -> str:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -32,6 +33,7 @@ from labeling.models import (
     Item,
     Kind,
     Membership,
+    Role,
     Rubric,
     Slot,
 )
@@ -67,6 +69,12 @@ WHERE labeler_id = %(labeler)s AND project_id = %(project)s AND kind = %(kind)s
 FOR UPDATE
 """
 
+# What is put in a random order: completions, or for a review the answers that it is about (shown_order of a
+# review: actions/reviews.py).
+SHOWN = """CASE WHEN item.subject_id IS NULL THEN item.k ELSE (
+    SELECT count(*)::int FROM labeling_ranking given
+    WHERE given.item_id = item.subject_id AND NOT given.is_repeat) END"""
+
 ASSIGN = f"""
 INSERT INTO labeling_assignment
     (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat, method, shown_order,
@@ -76,7 +84,7 @@ SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(
           WHEN project.ranking_method = 'extremes' AND item.k < {EXTREMES_FROM} THEN 'rate'
           ELSE project.ranking_method END,
      coalesce(%(order)s::smallint[],
-              ARRAY(SELECT place FROM generate_series(0, item.k - 1) AS place ORDER BY random())),
+              ARRAY(SELECT place FROM generate_series(0, {SHOWN} - 1) AS place ORDER BY random())),
      (SELECT id FROM labeling_rubric WHERE project_id = item.project_id ORDER BY version DESC LIMIT 1),
      clock_timestamp() + make_interval(secs => %(lease)s),
      CASE WHEN %(state)s::text = 'open' THEN clock_timestamp() END, '', ''
@@ -102,8 +110,11 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
 
     `ahead` reserves the one after it instead, and returns the reservation. A claim never hands out an
     item twice to one person, nor more slots than an item has; a hidden repeat (checks.py) is no claim of
-    theirs. Raises NotNow where something keeps this member from working yet (admission.py).
+    theirs. Raises NotNow where something keeps this member from working yet (admission.py), and
+    PermissionDenied where a labeler asks for a review.
     """
+    if kind == Kind.REVIEW and not membership.may(Role.REVIEWER):
+        raise PermissionDenied(_("Your role in this project does not allow this."))
     if not ahead:
         admission.check_admitted(membership)
     elif not admission.is_qualified(membership):

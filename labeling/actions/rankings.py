@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import prepared
+from labeling.actions import prepared, returns
 from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.errors import BadInput
 from labeling.actions.slots import take_slot
@@ -84,6 +84,7 @@ def revise(ranking: Ranking, body: dict[str, Any], key: str) -> Submitted:
     base = check_base(body, latest.number, as_letters(latest, held))
     content = parse(body, held.shown_order, held.rubric, use_case=_use_case(held))
     revision = _write(ranking, request, content, number=latest.number + 1, base=base)
+    returns.note_revision(ranking)
     return _submitted(revision, created=True)
 
 
@@ -124,6 +125,19 @@ def parse(body: dict[str, Any], shown_order: list[int], rubric: Rubric, *, use_c
         mode=mode,
         conflicts=0 if rank_of is None else conflicts(scores, rank_of),
     )
+
+
+def parse_order(
+    body: dict[str, Any], shown_order: list[int], rubric: Rubric
+) -> tuple[list[int], list[int] | None]:
+    """Only the scores and the order, over positions; None where there is no order. Raises as `parse`."""
+    letters = LETTERS[: len(shown_order)]
+    scores = _scores(body.get("scores"), letters, rubric)
+    tiers = body.get("tiers")
+    rank_of = None if tiers is None else _ranks(tiers, body.get("tied", []), letters)
+    order = [letters[shown_order.index(place)] for place in range(len(shown_order))]
+    ranks = None if rank_of is None else [rank_of[letter] for letter in order]
+    return [scores[letter] for letter in order], ranks
 
 
 def conflicts(scores: dict[str, int], ranks: dict[str, int]) -> int:

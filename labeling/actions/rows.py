@@ -26,6 +26,7 @@ from labeling.models import (
     Ranking,
     RankingRevision,
     Rubric,
+    Verdict,
 )
 from training.contracts import ComparisonRow, CompletionText, DemonstrationRow, Message, PromptRow, RankingRow
 
@@ -33,6 +34,8 @@ AT_ONCE = 1000
 NO_WORK = [Purpose.TUTORIAL, Purpose.TEST, Purpose.GOLD]
 """What these items' answers are for is told apart from work; hidden repeats are too."""
 Entry = TypeVar("Entry")
+UNREVIEWED = Q(wants_review=True) | Q(verdict__in=[Verdict.RETURNED, Verdict.REJECTED])
+"""Demonstrations that nothing is trained on: a reviewer has not seen them yet, or did not accept them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Selection:
             Q(slot__isnull=False, item__purpose=Purpose.WORK) | Q(source=DemonstrationSource.IMPORTED),
             project=self.project,
         )
+        found = found.exclude(UNREVIEWED)
         found = found.filter(prompt__split__in=self.splits) if self.splits else found
         return found if self.simulated else found.filter(is_simulated=False)
 
@@ -79,18 +83,21 @@ class Selection:
         return found if self.simulated else found.filter(is_simulated=False)
 
     def left_out(self, kind: str) -> dict[str, int]:
-        """How many answers of this kind stay out: extras, and simulated ones where those are not wanted."""
+        """How many answers of this kind stay out: extras, simulated ones where those are not wanted, and
+        demonstrations that wait for a reviewer or were not accepted by one.
+        """
         if kind == DatasetKind.PROMPTS:
             return {}
         answers: Any = Ranking if kind == DatasetKind.COMPARISONS else Demonstration
         work = answers.objects.filter(project=self.project).exclude(item__purpose__in=NO_WORK)
         if kind == DatasetKind.COMPARISONS:
             work = work.filter(is_repeat=False)
-        extras = work.filter(slot=None, assignment__isnull=False).count()
-        if self.simulated:
-            return {"extras_left_out": extras}
-        simulated = work.filter(is_simulated=True).count()
-        return {"extras_left_out": extras, "simulated_left_out": simulated}
+        counts = {"extras_left_out": work.filter(slot=None, assignment__isnull=False).count()}
+        if not self.simulated:
+            counts["simulated_left_out"] = work.filter(is_simulated=True).count()
+        if kind == DatasetKind.SFT:
+            counts["review_left_out"] = work.filter(UNREVIEWED).count()
+        return counts
 
 
 @dataclass(frozen=True)

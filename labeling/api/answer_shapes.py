@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind, PromptKind
+from labeling.models import Assignment, InputMode, Kind, PromptKind, ReviewReason
 
 
 class OptionalHtml(Shape):
@@ -59,6 +59,42 @@ class BriefShape(Shape):
     note = serializers.CharField()
 
 
+class ReviewedAnswer(Shape):
+    labeler = serializers.IntegerField(help_text="1, 2, 3 … in an order drawn for this review.")
+    scores = serializers.DictField(child=serializers.IntegerField(), help_text="By letter.")
+    tiers = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        allow_null=True,
+        help_text="Best first; null: all bad, without an order.",
+    )
+    flags = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    all_bad = serializers.BooleanField()
+    comment = serializers.CharField()
+
+
+class ReviewedSkip(Shape):
+    reason = serializers.CharField()
+    comment = serializers.CharField()
+
+
+class ReviewedTurn(Shape):
+    role = serializers.ChoiceField(["system", "user", "assistant"])
+    content = serializers.CharField()
+
+
+class AboutShape(Shape):
+    """What a review is about: an item's answers, or a text. Nobody's name is in it."""
+
+    reason = serializers.ChoiceField(ReviewReason.values)
+    answers = ReviewedAnswer(many=True)
+    skips = ReviewedSkip(many=True)
+    turns = ReviewedTurn(many=True, help_text="The text, turn by turn; empty where answers are reviewed.")
+    revision = serializers.IntegerField(allow_null=True, help_text="Of the text; a verdict names it.")
+    flags = serializers.ListField(
+        child=serializers.CharField(), help_text="What the author of a prompt says of it."
+    )
+
+
 class AssignmentShape(Shape):
     """A labeler's lease on an item. Completions are known by letters, in an order drawn for this labeler."""
 
@@ -73,6 +109,7 @@ class AssignmentShape(Shape):
     completions = LetteredCompletion(many=True, help_text="Empty unless they are to be ranked.")
     rubric = RubricShape()
     draft = DraftShape(allow_null=True)
+    review = AboutShape(required=False, help_text="Of a review only.")
 
 
 class LeaseShape(Shape):

@@ -11,7 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.actions import demonstrations, queue, rankings
+from labeling.actions import demonstrations, queue, rankings, reviewed
 from labeling.actions.answers import Submitted, check_fields
 from labeling.actions.shown import Shown, shown
 from labeling.api.answer_shapes import (
@@ -44,6 +44,9 @@ class HtmlQuery(Query):
 
 def payload(assignment: Assignment, *, html: bool = False) -> dict[str, Any]:
     """All that a labeler's browser may know of an assignment: letters and texts, no ids, no models."""
+    if assignment.kind == Kind.REVIEW:
+        seen = reviewed.look(assignment)
+        return {**describe(seen.lettered, seen.shown, html=html), "review": seen.about}
     return describe(assignment, shown(assignment), html=html)
 
 

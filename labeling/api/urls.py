@@ -21,6 +21,8 @@ from labeling.api import (
     projects,
     prompts,
     rankings,
+    returns,
+    reviews,
     rounds,
     rubrics,
     runs,
@@ -73,7 +75,14 @@ urlpatterns = [
         name="revise-written-prompt",
     ),
     path("preview", preview.Preview.as_view(), name="preview"),
+    path("assignments/<uuid:assignment>/review", reviews.SubmitReview.as_view(), name="submit-review"),
+    path("reviews/<str:review>/revisions", reviews.ReviseReview.as_view(), name="revise-review"),
+    path("returns/<str:returned>/reply", returns.Reply.as_view(), name="reply"),
     # --- what people wrote, for reviewers and leads ---
+    path("projects/<str:project>/reviews", reviews.Reviews.as_view(), name="reviews"),
+    path("reviews/<str:review>", reviews.OneReview.as_view(), name="review"),
+    path("projects/<str:project>/returns", returns.Returns.as_view(), name="returns"),
+    path("returns/<str:returned>/close", returns.Close.as_view(), name="close-return"),
     path(
         "projects/<str:project>/written-prompts",
         written_prompts.WrittenPrompts.as_view(),

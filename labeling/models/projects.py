@@ -124,6 +124,11 @@ class Membership(models.Model):
         order = Role.values
         return self.is_active and order.index(self.role) >= order.index(role)
 
+    @property
+    def sent_back(self) -> int:
+        """How many answers of theirs a reviewer has sent back and they have not answered yet."""
+        return self.project.returns.filter(labeler_id=self.user_id, state="open").count()
+
 
 class Trainer(models.TextChoices):
     """How a round trains its policy; the values are stages of training."""

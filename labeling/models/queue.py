@@ -280,7 +280,8 @@ class Assignment(models.Model):
 
     A lease ends by the database's clock. A labeler holds at most one open and one reserved assignment of
     a project and kind, so that a half-written demonstration survives an hour of ranking.
-    `shown_order[i]` is the item's position that was shown as letter i (A, B, C …).
+    `shown_order[i]` is the item's position that was shown as letter i (A, B, C …); of a review, the answer,
+    in the order of their keys, that was shown as labeler i + 1.
     """
 
     class State(models.TextChoices):

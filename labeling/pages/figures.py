@@ -11,7 +11,6 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from labeling.actions import quality
 from labeling.actions.items import LOOKED_FOR_ALL, Counted, unfillable_slots
@@ -30,6 +29,7 @@ from labeling.models import (
     Purpose,
     Ranking,
     RankingRevision,
+    Return,
     Slot,
     Split,
 )
@@ -54,6 +54,7 @@ class Counts:
     open: dict[str, int]
     unfillable: Counted
     needs_review: int
+    came_back: int
     agreement: Agreement
 
     @property
@@ -113,6 +114,7 @@ def _count(project: Project) -> Counts:
         open=dict(waiting.annotate(n=Count("pk")).order_by()),
         unfillable=unfillable_slots(project),
         needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
+        came_back=Return.objects.filter(project=project, state=Return.State.ANSWERED).count(),
         agreement=quality.agreement(project),
     )
 
@@ -214,11 +216,15 @@ def queued(found: Counts) -> list[Figure]:
         ),
         Figure(
             _("To review"),
-            f"{found.needs_review:,}",
-            ngettext("item skipped by several people", "items skipped by several people", found.needs_review)
-            if found.needs_review
-            else "",
-            "warn" if found.needs_review else "",
+            f"{found.open.get(Kind.REVIEW, 0):,}",
+            _parts(
+                (
+                    found.needs_review,
+                    _("%s that several people passed on"),
+                ),
+                (found.came_back, _("%s came back from labelers")),
+            ),
+            "warn" if found.open.get(Kind.REVIEW) or found.came_back else "",
         ),
     ]
 

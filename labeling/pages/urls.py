@@ -22,6 +22,8 @@ from labeling.pages import (
     people,
     quality,
     rank,
+    returns,
+    review,
     rounds,
     rubric,
     runs,
@@ -77,6 +79,12 @@ urlpatterns = [
     path("p/<str:project>/onboarding/next/", onboarding.work, name="onboarding-work"),
     path("p/<str:project>/my-work/", my_work.show, name="my-work"),
     path("p/<str:project>/my-work/wishes", my_work.set_wishes, name="set-wishes"),
+    path("p/<str:project>/sent-back/", returns.sent_back, name="sent-back"),
+    path("returns/<str:returned>/reply", returns.reply, name="reply"),
+    # --- reviewers' work ---
+    path("p/<str:project>/review/", review.review, name="review"),
+    path("p/<str:project>/review/came-back/", returns.came_back, name="came-back"),
+    path("returns/<str:returned>/close", returns.close, name="close-return"),
     # --- leads' pages ---
     path("p/<str:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<str:project>/runs/", runs.index, name="runs"),

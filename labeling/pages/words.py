@@ -6,6 +6,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from labeling.models import PromptFlag, ReviewReason
+
 COMMON: dict[str, Promise] = {
     "role_system": _("System"),
     "role_user": _("User"),
@@ -44,6 +46,7 @@ COMMON: dict[str, Promise] = {
     "report_why": _("Say what is wrong with it, so that a reviewer can see to it."),
     "rest": _("You have worked for {n} minutes without a longer pause. A short break does good."),
     "rest_later": _("Go on"),
+    "sent_back": _("A reviewer sent this back to you: {comment}"),
 }
 
 RANK: dict[str, Promise] = COMMON | {
@@ -133,5 +136,51 @@ PROMPT: dict[str, Promise] = (
         "write_last": _("Write the last question, for the model to answer."),
         "choose_use_case": _("Choose a use case."),
         "choose_language": _("Say in which language it is."),
+    }
+)
+
+REVIEW: dict[str, Promise] = (
+    RANK
+    | {f"reason_{reason.value}": reason.label for reason in ReviewReason}
+    | {f"prompt_flag_{flag.value}": flag.label for flag in PromptFlag}
+    | {
+        "you": _("You"),
+        "labeler": _("Labeler {n}"),
+        "adopt": _("Adopt"),
+        "adopt_of": _("Adopt the answer of labeler {n}"),
+        "adopted": _("Scores and order of labeler {n} are yours now."),
+        "send_back": _("Send back"),
+        "send_back_to": _("Send the answer back to labeler {n}"),
+        "back_to": _("To labeler {n}: why it goes back"),
+        "not_sent": _("Nothing goes back to labeler {n}."),
+        "say_why_to": _("Say why the answer goes back to labeler {n}."),
+        "differs": _("They differ in: {what}"),
+        "differs_place": _("place"),
+        "differs_score": _("score"),
+        "differs_flags": _("flags"),
+        "no_place": _("no place"),
+        "score_is": _("score {n}"),
+        "tie_of": _("Tie {letter} with the one above, or keep a tie"),
+        "all_bad": _("All bad"),
+        "comment": _("Comment"),
+        "yes": _("yes"),
+        "no": _("no"),
+        "comment_kept": _("Comment (for other reviewers)"),
+        "comment_sent": _("Why it goes back (its writer reads this)"),
+        "decide": _("Decide what becomes of it."),
+        "nothing_changed": _("You have changed nothing yet."),
+        "turn_empty": _("No part of it may be empty."),
+        "say_why": _("Say why it goes back."),
+        "the_answer": _("The answer"),
+        "edit_of": _("Change: {what}"),
+        "changes": _("Your changes"),
+        "changes_of": _("Your changes: {what}"),
+        "rating": _("Rating"),
+        "rating_of": _("Rating, from {min} (very bad) to {max} (excellent)"),
+        "rated": _("Rated {n}."),
+        "verdict_accepted": _("Accept it as it is"),
+        "verdict_edited": _("Accept it with my changes"),
+        "verdict_returned": _("Send it back"),
+        "verdict_rejected": _("Do not use it"),
     }
 )

@@ -15,11 +15,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
+from labeling import access
 from labeling.actions import queue
 from labeling.actions.errors import NotNow
+from labeling.actions.slots import ANSWERS
+from labeling.api.answers import own_answer
 from labeling.api.assignments import payload
 from labeling.doors import entered
-from labeling.models import Assignment, Kind, Membership, QualityPolicy
+from labeling.models import Assignment, Kind, Membership, QualityPolicy, Return
 
 SKIP_REASONS: dict[str, Promise] = {
     "unclear": _("I do not understand what is asked"),
@@ -35,6 +38,16 @@ WAYS = {
     **dict.fromkeys(["tutorial", "test", "review", "failed"], "onboarding"),
 }
 """By what keeps a member from working (actions/admission.py), the page where they do something about it."""
+
+
+def _to_change(membership: Membership, kind: Kind, answer: str) -> dict[str, Any] | None:
+    """One's own answer that the address asks to open again, with what a reviewer said. Raises Http404."""
+    if not answer or kind == Kind.REVIEW:
+        return None
+    model: Any = ANSWERS[kind]
+    given = access.own_answer(model, membership.user, answer)
+    sent = given.returns.filter(state=Return.State.OPEN).first()
+    return {**own_answer(given), "comment": sent.comment if sent else ""}
 
 
 @never_cache
@@ -59,9 +72,11 @@ def work_page(
     membership = entered(request).membership
     project, back = membership.project.public_id, urlencode({"next": request.path})
     ways = {code: f"{reverse(page, args=[project])}?{back}" for code, page in WAYS.items()}
+    change = _to_change(membership, kind, request.GET.get("change", ""))
     claimed, reason = None, ""
     try:
-        claimed = claim() if claim else queue.claim(membership, kind)
+        if not change:
+            claimed = claim() if claim else queue.claim(membership, kind)
     except NotNow as hindered:
         if way := ways.get(hindered.data.get("code", "")):
             return redirect(way)
@@ -81,6 +96,7 @@ def work_page(
             "csrf_cookie": settings.CSRF_COOKIE_NAME,
             "sign_in_url": reverse("account_login"),
             "assignment": assignment,
+            "change": change,
             "reason": reason,
             "ways": ways,
             "after": after,

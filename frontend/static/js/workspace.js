@@ -28,6 +28,7 @@ const answers = {
   rank: ["ranking", "rankings"],
   demonstrate: ["demonstration", "demonstrations"],
   prompt: ["written-prompt", "written-prompts"],
+  review: ["review", "reviews"],
 };
 
 export class Workspace {
@@ -56,8 +57,12 @@ export class Workspace {
   }
 
   start() {
-    const { assignment, reason } = this.config;
+    const { assignment, reason, change } = this.config;
     this.resend();
+    if (change) {
+      this.change(change);
+      return;
+    }
     // The very item whose answer is still on its way: go on as after a submit.
     if (assignment && this.store.get(`unsent:${assignment.token}`)) this.advance();
     else {
@@ -306,6 +311,13 @@ export class Workspace {
   }
 
   // --- going back ---------------------------------------------------------------------------------------
+
+  // An answer that was given long ago and is opened again, perhaps because a reviewer sent it back.
+  change({ answer, revision, given, assignment, comment }) {
+    const { kind } = this.config;
+    this.reopen({ assignment, kind, draft: given, seconds: 0, result: { answer, revision } });
+    if (comment) this.view.notice("sent-back", t("sent_back", { comment }));
+  }
 
   // The answer as it was submitted, to be changed: a new revision, not a new answer.
   reopen(entry) {
