@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from labeling.actions import quality
 from labeling.actions.items import LOOKED_FOR_ALL, Counted, unfillable_slots
-from labeling.actions.quality import Agreement
+from labeling.actions.quality import Agreement, MethodFigures
 from labeling.models import (
     Assignment,
     Demonstration,
@@ -32,7 +32,7 @@ from labeling.models import (
     Split,
 )
 from labeling.pages.charts import Chart, Point, Series, number
-from labeling.pages.facts import MODEL_KINDS, Figure, bounds, share, word
+from labeling.pages.facts import MODEL_KINDS, Figure, bounds, clock, share, word
 
 PEOPLE_SHOWN = 12
 REST = 20
@@ -53,6 +53,7 @@ class Counts:
     unfillable: Counted
     needs_review: int
     agreement: Agreement
+    methods: list[MethodFigures]
 
     @property
     def simulated(self) -> int:
@@ -108,6 +109,7 @@ def _count(project: Project) -> Counts:
         unfillable=unfillable_slots(project),
         needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
         agreement=quality.agreement(project),
+        methods=quality.by_method(project),
     )
 
 
@@ -178,6 +180,33 @@ def _agreement(found: Agreement) -> Figure:
         _("%(with_ties)s with ties · %(pairs)s pairs of %(items)s items")
         % {"with_ties": with_ties, "pairs": f"{found.pairs:,}", "items": f"{found.items:,}"},
     )
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """How one ranking method does with items of K answers, as a lead reads it."""
+
+    method: str
+    k: int
+    answers: str
+    time: str
+    tied: str
+    at_odds: str
+
+
+def methods(found: Counts) -> list[MethodRow]:
+    """Ranking methods side by side; empty until a page has sent an answer."""
+    return [
+        MethodRow(
+            str(each.method.label),
+            each.k,
+            f"{each.answers:,}",
+            clock(each.seconds),
+            share(each.tied),
+            share(each.at_odds),
+        )
+        for each in found.methods
+    ]
 
 
 def queued(found: Counts) -> list[Figure]:
