@@ -182,6 +182,7 @@ class RankingRevision:
     all_bad: bool
     comment: str
     mode: str
+    method: str
     conflicts: int
     active_seconds: int
     created_at: datetime

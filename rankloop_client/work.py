@@ -131,6 +131,7 @@ class Assignment:
     token: str
     kind: str
     state: str
+    method: str
     lease_until: datetime
     lease_seconds: int
     project: str

@@ -1,7 +1,8 @@
 """Submitting and revising a ranking.
 
 A request speaks in the letters that the labeler saw (A, B, C …); what is stored are arrays over the
-item's fixed positions.
+item's fixed positions. The method is what the assignment was shown with, which no request can choose; an
+answer that no page sent has none.
 """
 
 from __future__ import annotations
@@ -277,6 +278,7 @@ def _write(
             item_id=held.item_id,
             k=len(held.shown_order),
             rubric_id=held.rubric_id,
+            method="" if content.mode == InputMode.API else held.method,
             **request.columns(number=number, base=base),
             **vars(content),
         )

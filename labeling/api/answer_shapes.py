@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind, PromptKind, ReviewReason
+from labeling.models import Assignment, InputMode, Kind, PromptKind, RankingMethod, ReviewReason
 
 
 class OptionalHtml(Shape):
@@ -101,6 +101,9 @@ class AssignmentShape(Shape):
     token = serializers.UUIDField()
     kind = serializers.ChoiceField(Kind.values)
     state = serializers.ChoiceField(Assignment.State.values)
+    method = serializers.ChoiceField(
+        RankingMethod.values, allow_blank=True, help_text="How the page asks for the order; empty: no order."
+    )
     lease_until = serializers.DateTimeField()
     lease_seconds = serializers.IntegerField()
     project = serializers.CharField()

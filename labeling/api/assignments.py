@@ -57,6 +57,7 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
         "token": str(assignment.token),
         "kind": assignment.kind,
         "state": assignment.state,
+        "method": assignment.method,
         "lease_until": assignment.lease_until.isoformat(),
         "lease_seconds": int(queue.LEASE[assignment.kind].total_seconds()),
         "project": seen.project,

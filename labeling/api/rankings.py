@@ -11,7 +11,15 @@ from rest_framework import serializers
 from labeling.api.base import OneView
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Extra, Moment, Pseudonym, Shape, ShownMessages, ShownText
-from labeling.models import InputMode, ItemCompletion, Project, Purpose, Ranking, RankingRevision
+from labeling.models import (
+    InputMode,
+    ItemCompletion,
+    Project,
+    Purpose,
+    Ranking,
+    RankingMethod,
+    RankingRevision,
+)
 
 
 class PlaceShape(Shape):
@@ -54,6 +62,11 @@ class RankingRevisionShape(Shape):
     all_bad = serializers.BooleanField()
     comment = serializers.CharField()
     mode = serializers.ChoiceField(InputMode.values)
+    method = serializers.ChoiceField(
+        RankingMethod.values,
+        allow_blank=True,
+        help_text="How the page asked for the order; empty where no page sent the answer.",
+    )
     conflicts = serializers.IntegerField(help_text="Pairs that scores and order put the other way round.")
     active_seconds = serializers.IntegerField()
     created_at = Moment()

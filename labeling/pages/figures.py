@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from labeling.actions import quality
 from labeling.actions.items import LOOKED_FOR_ALL, Counted, unfillable_slots
-from labeling.actions.quality import Agreement
+from labeling.actions.quality import Agreement, MethodFigures
 from labeling.actions.rows import NO_WORK
 from labeling.models import (
     Assignment,
@@ -34,7 +34,7 @@ from labeling.models import (
     Split,
 )
 from labeling.pages.charts import Chart, Point, Series, number
-from labeling.pages.facts import MODEL_KINDS, Figure, bounds, share, word
+from labeling.pages.facts import MODEL_KINDS, Figure, bounds, clock, share, word
 
 PEOPLE_SHOWN = 12
 REST = 20
@@ -56,6 +56,7 @@ class Counts:
     needs_review: int
     came_back: int
     agreement: Agreement
+    methods: list[MethodFigures]
 
     @property
     def simulated(self) -> int:
@@ -116,6 +117,7 @@ def _count(project: Project) -> Counts:
         needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
         came_back=Return.objects.filter(project=project, state=Return.State.ANSWERED).count(),
         agreement=quality.agreement(project),
+        methods=quality.by_method(project),
     )
 
 
@@ -199,6 +201,33 @@ def _agreement(found: Agreement) -> Figure:
         _("%(with_ties)s with ties · %(pairs)s pairs of %(items)s items")
         % {"with_ties": with_ties, "pairs": f"{found.pairs:,}", "items": f"{found.items:,}"},
     )
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """How one ranking method does with items of K answers, as a lead reads it."""
+
+    method: str
+    k: int
+    answers: str
+    time: str
+    tied: str
+    at_odds: str
+
+
+def methods(found: Counts) -> list[MethodRow]:
+    """Ranking methods side by side; empty until a page has sent an answer."""
+    return [
+        MethodRow(
+            str(each.method.label),
+            each.k,
+            f"{each.answers:,}",
+            clock(each.seconds),
+            share(each.tied),
+            share(each.at_odds),
+        )
+        for each in found.methods
+    ]
 
 
 def queued(found: Counts) -> list[Figure]:

@@ -44,10 +44,23 @@ export class Cards {
     return { element, place, inputs, flags };
   }
 
+  // These two side by side, the first one left; or all of them again, in order.
+  pair(letters) {
+    const shown = letters ?? [...this.cards.keys()];
+    this.root.classList.toggle("is-pair", Boolean(letters));
+    for (const [letter, { element }] of this.cards) element.classList.toggle("is-aside", !shown.includes(letter));
+    const elements = shown.map((letter) => this.cards.get(letter).element);
+    const isInOrder = elements.every((element, at) => !at || elements[at - 1].compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
+    if (isInOrder) return;
+    const focused = this.root.contains(document.activeElement) && document.activeElement;
+    this.root.append(...elements);
+    if (focused) focused.focus({ preventScroll: true });
+  }
+
   mover(letter, step) {
     const label = t(step < 0 ? "move_up" : "move_down", { letter });
     const move = () => this.act.move(letter, step);
-    return h("button", { class: "icon-button", type: "button", "aria-label": label, title: label, onclick: move }, icon(step < 0 ? "up" : "down"));
+    return h("button", { class: "icon-button mover", type: "button", "aria-label": label, title: label, onclick: move }, icon(step < 0 ? "up" : "down"));
   }
 
   scores(letter, { scale_min: min, scale_max: max }) {
@@ -85,6 +98,7 @@ export class Cards {
   focus(letter) {
     const { element } = this.cards.get(letter);
     element.focus({ preventScroll: true });
-    element.scrollIntoView({ block: "nearest" });
+    // A text that is longer than the screen is read from its beginning.
+    element.scrollIntoView({ block: element.getBoundingClientRect().top < 0 ? "start" : "nearest" });
   }
 }
