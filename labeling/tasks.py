@@ -24,6 +24,7 @@ from labeling.actions import (
     audit,
     datasets,
     deliveries,
+    disputes,
     loop,
     queue,
     resources,
@@ -49,7 +50,7 @@ def _stop(**signal: Any) -> None:
 def tick() -> None:
     """Sweep, move the rounds on, announce waiting runs. Each part goes on if another fails."""
     parts = (
-        runs.sweep, queue.expire_leases, loop.tick, written_prompts.adopt_due, audit.seal,
+        runs.sweep, queue.expire_leases, disputes.tick, loop.tick, written_prompts.adopt_due, audit.seal,
         artifacts.clear_staging, retention.tick,
     )  # fmt: skip
     for part in parts:

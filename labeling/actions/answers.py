@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from labeling.actions import queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
-from labeling.models import Assignment, Demonstration, Ranking, WrittenPrompt
+from labeling.models import Assignment, Demonstration, Ranking, Review, WrittenPrompt
 
 TELEMETRY = frozenset({"active_seconds", "mode", "pasted_share"})
 """Fields that a retry may give differently: they are left out when two bodies are compared."""
@@ -26,7 +26,7 @@ TELEMETRY = frozenset({"active_seconds", "mode", "pasted_share"})
 class Submitted:
     """A stored answer. `created` is False where the same request had been taken before."""
 
-    answer: Ranking | Demonstration | WrittenPrompt
+    answer: Ranking | Demonstration | WrittenPrompt | Review
     revision: int
     created: bool
     conflicts: int = 0

@@ -178,10 +178,11 @@ def set_overlap(item_id: int, overlap: int, *, actor: User | None = None) -> Ite
         reopened = [slot for slot in slots if slot.state == Slot.State.CLOSED][: overlap - live]
         Slot.objects.filter(pk__in=[slot.pk for slot in reopened]).update(state=Slot.State.OPEN)
         first = slots[0]
+        every = Slot.objects.filter(item=item).aggregate(last=models.Max("number"))
         added = Slot.objects.bulk_create(
             Slot(
                 item=item,
-                number=len(slots) + offset,
+                number=every["last"] + 1 + offset,
                 project_id=item.project_id,
                 kind=item.kind,
                 band=first.band,
@@ -263,9 +264,9 @@ WITH looked AS (
 SELECT count(DISTINCT slot.item_id) FILTER (
            WHERE (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s) AND {eligible()}),
        count(*) < {LOOKED_FOR_ONE},
-       (SELECT count(*) FROM labeling_assignment held
+       (SELECT count(*) FROM labeling_assignment held JOIN labeling_slot own ON own.id = held.slot_id
         WHERE held.labeler_id = %(labeler)s AND held.project_id = %(project)s AND held.kind = %(kind)s
-          AND held.state IN ('reserved', 'open'))
+          AND own.reserved_for_id IS NULL AND held.state IN ('reserved', 'open'))
 FROM looked slot
 """  # noqa: S608
 
@@ -284,14 +285,14 @@ WITH looked AS (
     SELECT * FROM labeling_slot WHERE project_id = %(project)s AND state = 'open'
     ORDER BY kind, band, key LIMIT {LOOKED_FOR_ALL}
 ), members AS MATERIALIZED (
-    SELECT member.user_id, member.languages FROM labeling_membership member
+    SELECT member.user_id, member.languages, member.opt_outs FROM labeling_membership member
     JOIN labeling_user person ON person.id = member.user_id
     WHERE member.project_id = %(project)s AND member.is_active AND person.is_active
 )
 SELECT count(*) FILTER (WHERE (
            SELECT true FROM members member
            WHERE (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
-             AND {eligible("member.user_id", "member.languages")} LIMIT 1) IS NULL),
+             AND {eligible("member.user_id", "member.languages", "member.opt_outs")} LIMIT 1) IS NULL),
        count(*) < {LOOKED_FOR_ALL}
 FROM looked slot
 """  # noqa: S608

@@ -109,6 +109,14 @@ class Answers(ListView):
         }
 
 
+def own_answer(answer: Any) -> dict[str, Any]:
+    """One answer as the list of one's own shows it."""
+    view = Answers()
+    view.asked = {"html": False}
+    shown: dict[str, Any] = view.show([answer])[0]
+    return shown
+
+
 def _given(latest: Any, held: Assignment) -> dict[str, Any]:
     """What a revision says, as the next one takes it."""
     if isinstance(latest, RankingRevision):

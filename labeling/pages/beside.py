@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.actions import lengths
+from labeling.actions import guidelines, lengths
 from labeling.markdown import markdown
-from labeling.models import Guidelines, Membership
+from labeling.models import Membership
 
 
 def beside(membership: Membership) -> dict[str, Any]:
     """For the template of a page for writing."""
-    newest = Guidelines.objects.filter(project=membership.project).order_by("-version").first()
-    text = newest.text if newest else membership.project.guidelines
-    return {"guidelines": markdown(text), "lengths": lengths.as_json(lengths.guidance(membership.project))}
+    newest = guidelines.latest(membership.project)
+    return {
+        "guidelines": markdown(newest.text if newest else ""),
+        "lengths": lengths.as_json(lengths.guidance(membership.project)),
+    }

@@ -10,6 +10,7 @@ from labeling.actions import (
     announcements,
     datasets,
     demonstrations,
+    guidelines,
     invitations,
     items,
     loop,
@@ -49,6 +50,8 @@ def made(folder: Path) -> dict[str, Caller]:
     """One caller in each role of two projects, and an operator who is a member of none."""
     ours, idle = learn.project("ours"), learn.project("idle")
     ann = build.member(ours, "ann")
+    for each in (ours, idle):
+        guidelines.write(each, "be so kind", base=0)
     build.rank_items(ours, 30, overlap=5)
     build.demonstrate_items(ours, 20, overlap=4)
     items.ask_for_prompts(ours, 20, kind="plain")
@@ -147,6 +150,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"events": ["run.finished"], "active": False},
     "change_member": {"role": "reviewer", "languages": ["en"]},
     "set_active": {"is_active": False},
+    "accept_guidelines": {"version": 1},
+    "write_guidelines": {"base": 1, "text": "be kind", "binding": False, "note": ""},
+    "write_rubric": {
+        "base": 1,
+        "flags": [
+            {"key": "rude", "labels": {"en": "Rude"}, "help": {}, "required": True, "use_cases": ["chat"]}
+        ],
+        "scale_max": 7,
+        "help": {"en": "7 is excellent"},
+        "note": "",
+    },
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""

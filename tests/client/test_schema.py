@@ -18,6 +18,7 @@ from rankloop_client.reading import hints
 ONCE = "a subscription is set up once, on a lead's page, and then it is the receiver that is called"
 ON_THE_PAGE = "prompts are written by people, on the page, with its help beside each flag"
 BY_HAND = "who is let in, and as what, a lead decides on the page"
+ON_THE_PAGE = "what labelers gave is compared and judged on the page, which shows it side by side"
 NOT_COVERED = {
     "schema": "what the API says about itself is for programs that know no client",
     "preview": "it shows a text to who is writing it",
@@ -36,6 +37,13 @@ NOT_COVERED = {
     "test_webhook": ONCE,
     "deliveries": ONCE,
     "send_again": ONCE,
+    "submit_review": ON_THE_PAGE,
+    "revise_review": ON_THE_PAGE,
+    "reviews": ON_THE_PAGE,
+    "review": ON_THE_PAGE,
+    "returns": ON_THE_PAGE,
+    "reply": ON_THE_PAGE,
+    "close_return": ON_THE_PAGE,
     "members": BY_HAND,
     "member": BY_HAND,
     "change_member": BY_HAND,

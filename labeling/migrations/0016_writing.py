@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0013_workspace_laws")]
+    dependencies = [("labeling", "0015_quality")]
 
     operations = [
         migrations.AlterField(
