@@ -10,9 +10,11 @@ from labeling.actions import (
     announcements,
     datasets,
     demonstrations,
+    disputes,
     invitations,
     loop,
     queue,
+    reviews,
     tokens,
     webhooks,
 )
@@ -20,10 +22,12 @@ from labeling.actions.clock import Clock
 from labeling.models import (
     CompletionOrigin,
     Delivery,
+    Item,
     Kind,
     Membership,
     ModelVersion,
     Project,
+    Return,
     Role,
     Round,
     RoundStep,
@@ -77,6 +81,10 @@ def made(folder: Path) -> dict[str, Caller]:
         "member": [ann.user.public_id],
         "invitation": [invitations.invite(ours, Role.LABELER, by=ann.user)[0].public_id],
     }
+    Item.objects.filter(pk__in=Item.objects.filter(project=ours, kind=Kind.RANK)[10:20]).update(
+        needs_review=True
+    )
+    disputes.find()
     people = {
         str(role): (build.member(ours, str(role), role), build.member(idle, str(role), role)) for role in Role
     }
@@ -85,6 +93,7 @@ def made(folder: Path) -> dict[str, Caller]:
         callers[name] = _caller(member.user, {**shared, **_own(member)})
     for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
         caller.ids["ranking"] += callers[Role.LABELER].ids["ranking"]
+        caller.ids["returned"] += callers[Role.LABELER].ids["returned"]
     operator = User.objects.create(username="operator", is_staff=True)
     callers["operator"] = _caller(operator, {**callers[Role.LEAD].ids})
     return callers
@@ -100,13 +109,26 @@ def _own(member: Membership) -> dict[str, list[str]]:
     asked = queue.claim(member, Kind.DEMONSTRATE)
     assert asked is not None
     written = demonstrations.submit(asked, {"text": "so"}, build.key()).answer
-    held = [queue.claim(member, kind) for kind in Kind]
+    reviews_own = {"review": [_reviewed(member)]} if member.may(Role.REVIEWER) else {}
+    kinds = [Kind.RANK, Kind.DEMONSTRATE, *([Kind.REVIEW] if reviews_own else [])]
+    held = [queue.claim(member, kind) for kind in kinds]
     assert all(held)
+    sent = Return.objects.create(
+        project=member.project, ranking=ranking, labeler=member.user, reviewer=member.user, comment="Why?"
+    )
     return {
+        **reviews_own,
+        "returned": [sent.public_id],
         "ranking": [ranking.public_id],
         "demonstration": [written.public_id],
         "assignment": [str(one.token) for one in held if one],
     }
+
+
+def _reviewed(member: Membership) -> str:
+    held = queue.claim(member, Kind.REVIEW)
+    assert held is not None
+    return reviews.submit(held, {"verdict": "accepted"}, build.key()).answer.public_id
 
 
 def _held(project: Project) -> Round:
@@ -126,6 +148,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "revise_ranking": {**RANKING, "base": 1},
     "submit_demonstration": {"text": "so"},
     "revise_demonstration": {"text": "so it is", "base": 1},
+    "submit_review": {"verdict": "accepted"},
+    "revise_review": {"verdict": "accepted", "base": 1},
+    "reply": {"reply": "because"},
+    "close_return": {},
     "import_prompts": {"rows": [{"prompt": "why?", "completions": [{"model": "theirs", "text": "so"}]}]},
     "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
     "write_completions": {"server": "lab", "count": 2},
