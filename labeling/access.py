@@ -26,6 +26,7 @@ from labeling.models import (
     Review,
     Role,
     User,
+    WrittenPrompt,
 )
 
 Found = TypeVar("Found", bound=models.Model)
@@ -63,7 +64,7 @@ def assignment(user: User, token: Any) -> Assignment:
     return found
 
 
-Given = TypeVar("Given", Ranking, Demonstration, Review)
+Given = TypeVar("Given", Ranking, Demonstration, WrittenPrompt, Review)
 
 
 def own_answer(kind: type[Given], user: User, public_id: str) -> Given:

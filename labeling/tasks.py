@@ -30,6 +30,7 @@ from labeling.actions import (
     resources,
     retention,
     runs,
+    written_prompts,
 )
 from labeling.actions.errors import NotNow
 from labeling.models import Project, Run, User
@@ -49,8 +50,8 @@ def _stop(**signal: Any) -> None:
 def tick() -> None:
     """Sweep, move the rounds on, announce waiting runs. Each part goes on if another fails."""
     parts = (
-        runs.sweep, queue.expire_leases, disputes.tick, loop.tick, audit.seal, artifacts.clear_staging,
-        retention.tick,
+        runs.sweep, queue.expire_leases, disputes.tick, loop.tick, written_prompts.adopt_due, audit.seal,
+        artifacts.clear_staging, retention.tick,
     )  # fmt: skip
     for part in parts:
         _guarded(part)

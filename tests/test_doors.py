@@ -15,12 +15,14 @@ from labeling.actions import (
     demonstrations,
     disputes,
     invitations,
+    items,
     loop,
     queue,
     rankings,
     reviews,
     tokens,
     webhooks,
+    written_prompts,
 )
 from labeling.api.base import View
 from labeling.doors import DOORS
@@ -87,6 +89,12 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
     writing = queue.claim(ann, Kind.DEMONSTRATE)
     build.rank_items(project, 1)
     ranking_now = queue.claim(ann, Kind.RANK)
+    items.ask_for_prompts(project, 2, kind="plain")
+    asked = queue.claim(ann, Kind.PROMPT)
+    assert asked is not None
+    prompt = written_prompts.submit(asked, build.PROMPT, build.key()).answer
+    writing_prompt = queue.claim(ann, Kind.PROMPT)
+    assert writing_prompt is not None
     assert writing is not None
     assert ranking_now is not None
     review, returned, to_review = reviewed(project)
@@ -107,6 +115,8 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "project": project.public_id,
         "assignment": str(ranking_now.token),
         "assignment to demonstrate": str(writing.token),
+        "assignment to write": str(writing_prompt.token),
+        "written_prompt": prompt.public_id,
         "ranking": ranking.public_id,
         "demonstration": written.public_id,
         "review": review.public_id,
@@ -122,6 +132,7 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "key": "no-key",
         "model": model.public_id,
         "prompt": ranking.item.prompt.public_id,
+        "item": ranking.item.public_id,
         "token": token.public_id,
         "webhook": webhook.public_id,
         "delivery": delivery.public_id,
@@ -173,6 +184,8 @@ def refused(name: str, who: str, client: Client, objects: dict[str, str], wanted
     named = {word: objects[word] for word in ADDRESSES[name].pattern.regex.groupindex}
     if name == "api:submit-demonstration":
         named["assignment"] = objects["assignment to demonstrate"]
+    if name == "api:submit-written-prompt":
+        named["assignment"] = objects["assignment to write"]
     if name == "api:submit-review":
         named["assignment"] = objects["assignment to review"]
     address = reverse(name, kwargs=named)
@@ -235,7 +248,7 @@ def test_what_was_ones_own_in_a_project_is_shut_to_who_is_no_member_any_more(obj
     owner = User.objects.get(username="ann")
     owner.memberships.update(is_active=False)
     names = [name for name in OURS if DOORS[name].who == "own" and DOORS[name].noun != "token"]
-    assert len(names) == 13
+    assert len(names) == 14
     client, wrong = world.signed_in(owner), []
     for name in names:
         wrong += refused(name, "former owner", client, objects, {404})

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.actions import queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
-from labeling.models import Assignment, Demonstration, Ranking, Review
+from labeling.models import Assignment, Demonstration, Ranking, Return, Review, Verdict, WrittenPrompt
 
-TELEMETRY = frozenset({"active_seconds", "mode"})
+TELEMETRY = frozenset({"active_seconds", "mode", "pasted_share"})
 """Fields that a retry may give differently: they are left out when two bodies are compared."""
 
 
@@ -26,7 +27,7 @@ TELEMETRY = frozenset({"active_seconds", "mode"})
 class Submitted:
     """A stored answer. `created` is False where the same request had been taken before."""
 
-    answer: Ranking | Demonstration | Review
+    answer: Ranking | Demonstration | WrittenPrompt | Review
     revision: int
     created: bool
     conflicts: int = 0
@@ -117,6 +118,19 @@ def _active_seconds(body: dict[str, Any], held: Assignment) -> int:
     return max(0, min(int(given), int(shown)))
 
 
+def pasted_share(body: dict[str, Any]) -> float | None:
+    """Of a text's characters, as the page counted those that were pasted; None where nobody did.
+
+    Raises BadInput.
+    """
+    given = body.get("pasted_share")
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise BadInput(_("A share from 0 to 1 is wanted."), field="pasted_share")
+    return float(given)
+
+
 def check_base(body: dict[str, Any], latest: int, stored: dict[str, Any]) -> int:
     """The revision that an edit rests on. Raises Stale, with the stored answer, if it is not the latest."""
     base = body.get("base")
@@ -129,3 +143,15 @@ def check_base(body: dict[str, Any], latest: int, stored: dict[str, Any]) -> int
             data={"stored": {**stored, "revision": latest}},
         )
     return base
+
+
+def note_revision(answer: Ranking | Demonstration | WrittenPrompt) -> None:
+    """Its writer has changed an answer: what a reviewer had sent back is answered by that.
+
+    And a text that they had accepted is another one now, which they have not seen. To be called by whatever
+    revises an answer, in its transaction.
+    """
+    answer.returns.filter(state=Return.State.OPEN).update(state=Return.State.ANSWERED, answered_at=Now())
+    if not isinstance(answer, Ranking):
+        accepted = type(answer).objects.filter(pk=answer.pk, verdict__in=[Verdict.ACCEPTED, Verdict.EDITED])
+        accepted.update(verdict="", wants_review=True)

@@ -6,13 +6,21 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.actions import disputes, prepared, returns
-from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
+from labeling.actions import disputes, prepared
+from labeling.actions.answers import (
+    Request,
+    Submitted,
+    check_base,
+    check_unanswered,
+    note_revision,
+    pasted_share,
+    receive,
+)
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, Demonstration, DemonstrationRevision, DemonstrationSource
 
-FIELDS = frozenset({"text", "active_seconds"})
+FIELDS = frozenset({"text", "active_seconds", "pasted_share"})
 
 
 @transaction.atomic
@@ -60,7 +68,7 @@ def revise(demonstration: Demonstration, body: dict[str, Any], key: str) -> Subm
     base = check_base(body, latest.number, {"text": latest.text})
     text = check_text(body.get("text"), "text")
     revision = _write(demonstration, request, text, number=latest.number + 1, base=base)
-    returns.note_revision(demonstration)
+    note_revision(demonstration)
     return _submitted(revision, created=True)
 
 
@@ -68,7 +76,10 @@ def _write(
     demonstration: Demonstration, request: Request, text: str, *, number: int, base: int
 ) -> DemonstrationRevision:
     return DemonstrationRevision.objects.create(
-        demonstration=demonstration, text=text, **request.columns(number=number, base=base)
+        demonstration=demonstration,
+        text=text,
+        pasted_share=pasted_share(request.body),
+        **request.columns(number=number, base=base),
     )
 
 

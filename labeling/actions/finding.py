@@ -26,15 +26,21 @@ LOOK_BACK = 200
 BEGINNING, END = -1, 2**63 - 1
 
 
-def eligible(labeler: str = "%(labeler)s", languages: str = "%(languages)s::text[]") -> str:
+def eligible(
+    labeler: str = "%(labeler)s",
+    languages: str = "%(languages)s::text[]",
+    opt_outs: str = "%(opt_outs)s::varchar[]",
+) -> str:
     """What makes a slot's item this labeler's to do, in SQL.
 
-    Its language is theirs, they were never given it (a lost lease may come back), and no text of it is
-    their own. The subqueries give a value, so that each is asked for one slot at a time: NOT EXISTS might
-    become a join with everything that the labeler has ever done.
+    Its language is theirs, it is of no sensitive kind that they opted out of, they were never given it (a
+    lost lease may come back), and no text of it is their own. The subqueries give a value, so that each is
+    asked for one slot at a time: NOT EXISTS might become a join with everything that the labeler has ever
+    done.
     """
     return f"""
       (cardinality({languages}) = 0 OR slot.language = '' OR slot.language = ANY({languages}))
+      AND NOT slot.sensitive && {opt_outs}
       AND coalesce((
           SELECT given.state NOT IN ('reserved', 'open', 'answered', 'skipped')
           FROM labeling_assignment given
@@ -106,8 +112,10 @@ SELECT place.id, place.keys, place.openings, place.begun_at IS NULL,
        ARRAY(SELECT coalesce((SELECT max(slot.opening) FROM labeling_slot slot
                               WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s
                                 AND slot.state = 'open' AND slot.band = bands.band), 0)
-             FROM generate_series(0, {BANDS - 1}) AS bands(band) ORDER BY bands.band)
+             FROM generate_series(0, {BANDS - 1}) AS bands(band) ORDER BY bands.band),
+       coalesce(policy.gold_rate, 0), coalesce(policy.repeat_rate, 0), policy.sensitive_per_day
 FROM labeling_queuecursor place JOIN labeling_membership member ON member.id = place.membership_id
+LEFT JOIN labeling_qualitypolicy policy ON policy.project_id = member.project_id
 WHERE member.project_id = %(project)s AND member.user_id = %(labeler)s AND place.kind = %(kind)s
 FOR UPDATE OF place
 """  # noqa: S608
@@ -125,7 +133,10 @@ WHERE id = %(place)s
 
 @dataclass
 class Place:
-    """How far a labeler has read each band, by key and by opening; `newest` is the last opening of each."""
+    """How far a labeler has read each band, by key and by opening; `newest` is the last opening of each.
+
+    And what the project's quality policy says of claims (checks.py), which is read along with it.
+    """
 
     pk: int
     keys: list[int]
@@ -133,7 +144,16 @@ class Place:
     is_new: bool
     may_begin: bool
     newest: list[int]
+    gold_rate: float = 0.0
+    repeat_rate: float = 0.0
+    sensitive_per_day: int | None = None
     begins: bool = False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be work ahead that this labeler has not met."""
+        unread = zip(self.keys, self.openings, self.newest, strict=True)
+        return self.is_new or any(key < END or opening < newest for key, opening, newest in unread)
 
     def begin(self) -> None:
         """At the first key; everything that has opened so far will be met on the way."""
@@ -214,4 +234,5 @@ def who(membership: Membership, kind: str) -> dict[str, object]:
         "kind": kind,
         "labeler": membership.user_id,
         "languages": membership.languages,
+        "opt_outs": membership.opt_outs,
     }

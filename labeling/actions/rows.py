@@ -22,6 +22,7 @@ from labeling.models import (
     ItemCompletion,
     Project,
     Prompt,
+    Purpose,
     Ranking,
     RankingRevision,
     Rubric,
@@ -30,6 +31,8 @@ from labeling.models import (
 from training.contracts import ComparisonRow, CompletionText, DemonstrationRow, Message, PromptRow, RankingRow
 
 AT_ONCE = 1000
+NO_WORK = [Purpose.TUTORIAL, Purpose.TEST, Purpose.GOLD]
+"""What these items' answers are for is told apart from work; hidden repeats are too."""
 Entry = TypeVar("Entry")
 UNREVIEWED = Q(wants_review=True) | Q(verdict__in=[Verdict.RETURNED, Verdict.REJECTED])
 """Demonstrations that nothing is trained on: a reviewer has not seen them yet, or did not accept them."""
@@ -37,7 +40,10 @@ UNREVIEWED = Q(wants_review=True) | Q(verdict__in=[Verdict.RETURNED, Verdict.REJ
 
 @dataclass(frozen=True)
 class Selection:
-    """What a freeze was asked for. `among` names prompts by key; empty `splits` means all."""
+    """What a freeze was asked for. `among` names prompts by key; empty `splits` means all.
+
+    It takes answers to work: none to a tutorial, test or gold, and no hidden repeat.
+    """
 
     project: Project
     simulated: bool
@@ -56,14 +62,17 @@ class Selection:
 
     def demonstrations(self) -> QuerySet[Demonstration]:
         found = Demonstration.objects.filter(
-            Q(slot__isnull=False) | Q(source=DemonstrationSource.IMPORTED), project=self.project
+            Q(slot__isnull=False, item__purpose=Purpose.WORK) | Q(source=DemonstrationSource.IMPORTED),
+            project=self.project,
         )
         found = found.exclude(UNREVIEWED)
         found = found.filter(prompt__split__in=self.splits) if self.splits else found
         return found if self.simulated else found.filter(is_simulated=False)
 
     def rankings(self) -> QuerySet[Ranking]:
-        found = Ranking.objects.filter(slot__isnull=False, project=self.project)
+        found = Ranking.objects.filter(
+            slot__isnull=False, is_repeat=False, item__purpose=Purpose.WORK, project=self.project
+        )
         found = found.filter(item__prompt__split__in=self.splits) if self.splits else found
         return found if self.simulated else found.filter(is_simulated=False)
 
@@ -80,14 +89,14 @@ class Selection:
         if kind == DatasetKind.PROMPTS:
             return {}
         answers: Any = Ranking if kind == DatasetKind.COMPARISONS else Demonstration
-        extras = answers.objects.filter(project=self.project, slot=None, assignment__isnull=False).count()
-        counts = {"extras_left_out": extras}
+        work = answers.objects.filter(project=self.project).exclude(item__purpose__in=NO_WORK)
+        if kind == DatasetKind.COMPARISONS:
+            work = work.filter(is_repeat=False)
+        counts = {"extras_left_out": work.filter(slot=None, assignment__isnull=False).count()}
         if not self.simulated:
-            counts["simulated_left_out"] = answers.objects.filter(
-                project=self.project, is_simulated=True
-            ).count()
+            counts["simulated_left_out"] = work.filter(is_simulated=True).count()
         if kind == DatasetKind.SFT:
-            counts["review_left_out"] = Demonstration.objects.filter(UNREVIEWED, project=self.project).count()
+            counts["review_left_out"] = work.filter(UNREVIEWED).count()
         return counts
 
 

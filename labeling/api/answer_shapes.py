@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind, ReviewReason
+from labeling.models import Assignment, InputMode, Kind, PromptKind, RankingMethod, ReviewReason
 
 
 class OptionalHtml(Shape):
@@ -36,18 +36,27 @@ class FlagShape(Shape):
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
+    help_html = serializers.CharField()
+    required = serializers.BooleanField(help_text="Each completion wants a yes (`flags`) or a no (`denied`).")  # type: ignore[assignment]
 
 
 class RubricShape(Shape):
     version = serializers.IntegerField()
     scale_min = serializers.IntegerField()
     scale_max = serializers.IntegerField()
-    flags = FlagShape(many=True)
+    help = serializers.CharField(help_text="What the scale means, Markdown.")
+    help_html = serializers.CharField()
+    flags = FlagShape(many=True, help_text="Those that are asked at a prompt of this use case.")
 
 
 class DraftShape(Shape):
     sequence = serializers.IntegerField(min_value=0, max_value=2**53 - 1)
     body = serializers.DictField(help_text="What the page makes of it; the server keeps it as it is.")
+
+
+class BriefShape(Shape):
+    kind = serializers.ChoiceField(PromptKind.values)
+    note = serializers.CharField()
 
 
 class ReviewedAnswer(Shape):
@@ -92,11 +101,15 @@ class AssignmentShape(Shape):
     token = serializers.UUIDField()
     kind = serializers.ChoiceField(Kind.values)
     state = serializers.ChoiceField(Assignment.State.values)
+    method = serializers.ChoiceField(
+        RankingMethod.values, allow_blank=True, help_text="How the page asks for the order; empty: no order."
+    )
     lease_until = serializers.DateTimeField()
     lease_seconds = serializers.IntegerField()
     project = serializers.CharField()
-    prompt = AskedPrompt()
-    completions = LetteredCompletion(many=True, help_text="Empty where a demonstration is asked for.")
+    prompt = AskedPrompt(help_text="Without messages where one is to be written.")
+    brief = BriefShape(allow_null=True, help_text="Of a prompt to be written; else null.")
+    completions = LetteredCompletion(many=True, help_text="Empty unless they are to be ranked.")
     rubric = RubricShape()
     draft = DraftShape(allow_null=True)
     review = AboutShape(required=False, help_text="Of a review only.")
@@ -132,6 +145,11 @@ class GivenRanking(Shape):
     )
     tied = serializers.ListField(child=serializers.CharField(), required=False)
     flags = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    denied = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Flags that do not apply, by letter. Required ones want one or the other.",
+    )
     moved = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Letters placed by hand, not by their score."
     )
@@ -147,7 +165,17 @@ class RankingRevisionBody(RankingBody):
     base = serializers.IntegerField(help_text="The number of the revision that this one changes.")
 
 
-class DemonstrationBody(TimedBody):
+class TextTelemetry(TimedBody):
+    pasted_share = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="Of the characters, those that were pasted; null where nobody counted.",
+    )
+
+
+class DemonstrationBody(TextTelemetry):
     text = serializers.CharField()
 
 

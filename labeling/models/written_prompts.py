@@ -39,9 +39,11 @@ class WrittenPrompt(Answer):
 
     written ──taken──► adopted (`prompt`)     after the time for undo, or after a reviewer's verdict where
                                               one is wanted (actions/written_prompts.py)
+
+    Two people may write the same: both are then of one prompt, whose author is the first.
     """
 
-    prompt = models.OneToOneField(
+    prompt = models.ForeignKey(
         "Prompt", on_delete=models.PROTECT, null=True, blank=True, related_name="written"
     )
     wants_review = models.BooleanField(default=False)
@@ -54,6 +56,11 @@ class WrittenPrompt(Answer):
                 name="written_prompt_whole",
             ),
             models.UniqueConstraint(fields=["item", "labeler"], name="written_prompt_labeler_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(wants_review=True), name="written_prompt_wants_review"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,10 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from labeling import access
-from labeling.actions import items
+from labeling.actions import admission, items
 from labeling.actions.items import Counted
 from labeling.doors import entered
-from labeling.models import Assignment, Demonstration, Kind, Membership, Ranking, Return, Role
+from labeling.models import (
+    Assignment,
+    Demonstration,
+    Kind,
+    Membership,
+    Ranking,
+    Return,
+    Role,
+    WrittenPrompt,
+)
 
 
 @dataclass
@@ -21,8 +30,10 @@ class Work:
     membership: Membership
     rank: Counted
     demonstrate: Counted
+    prompt: Counted
     begun_rank: bool = False
     begun_demonstrate: bool = False
+    begun_prompt: bool = False
     given: int = 0
     review: Counted = field(default_factory=lambda: Counted(0, True))
     begun_review: bool = False
@@ -32,6 +43,10 @@ class Work:
     @property
     def is_reviewer(self) -> bool:
         return self.membership.may(Role.REVIEWER)
+
+    @property
+    def is_qualified(self) -> bool:
+        return admission.is_qualified(self.membership)
 
     @property
     def is_lead(self) -> bool:
@@ -60,8 +75,11 @@ def _work(membership: Membership) -> Work:
         came_back=sent.filter(state=Return.State.ANSWERED).exclude(labeler=user).count() if may_review else 0,
         rank=items.open_for(membership, Kind.RANK),
         demonstrate=items.open_for(membership, Kind.DEMONSTRATE),
+        prompt=items.open_for(membership, Kind.PROMPT),
         begun_rank=Kind.RANK in begun,
         begun_demonstrate=Kind.DEMONSTRATE in begun,
+        begun_prompt=Kind.PROMPT in begun,
         given=Ranking.objects.filter(project=project, labeler=user).count()
-        + Demonstration.objects.filter(project=project, labeler=user).count(),
+        + Demonstration.objects.filter(project=project, labeler=user).count()
+        + WrittenPrompt.objects.filter(project=project, labeler=user).count(),
     )

@@ -11,12 +11,15 @@ from labeling.actions import (
     datasets,
     demonstrations,
     disputes,
+    guidelines,
     invitations,
+    items,
     loop,
     queue,
     reviews,
     tokens,
     webhooks,
+    written_prompts,
 )
 from labeling.actions.clock import Clock
 from labeling.models import (
@@ -51,8 +54,11 @@ def made(folder: Path) -> dict[str, Caller]:
     """One caller in each role of two projects, and an operator who is a member of none."""
     ours, idle = learn.project("ours"), learn.project("idle")
     ann = build.member(ours, "ann")
+    for each in (ours, idle):
+        guidelines.write(each, "be so kind", base=0)
     build.rank_items(ours, 30, overlap=5)
     build.demonstrate_items(ours, 20, overlap=4)
+    items.ask_for_prompts(ours, 20, kind="plain")
     learn.imported(ours, 3)
     learn.imported(idle, 2)
     learn.rank(ann, 2)
@@ -92,8 +98,8 @@ def made(folder: Path) -> dict[str, Caller]:
     for name, (member, _idle) in people.items():
         callers[name] = _caller(member.user, {**shared, **_own(member)})
     for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
-        caller.ids["ranking"] += callers[Role.LABELER].ids["ranking"]
-        caller.ids["returned"] += callers[Role.LABELER].ids["returned"]
+        for noun in ("ranking", "written_prompt", "returned"):
+            caller.ids[noun] += callers[Role.LABELER].ids[noun]
     operator = User.objects.create(username="operator", is_staff=True)
     callers["operator"] = _caller(operator, {**callers[Role.LEAD].ids})
     return callers
@@ -109,8 +115,11 @@ def _own(member: Membership) -> dict[str, list[str]]:
     asked = queue.claim(member, Kind.DEMONSTRATE)
     assert asked is not None
     written = demonstrations.submit(asked, {"text": "so"}, build.key()).answer
+    wanted = queue.claim(member, Kind.PROMPT)
+    assert wanted is not None
+    prompt = written_prompts.submit(wanted, build.PROMPT, build.key()).answer
     reviews_own = {"review": [_reviewed(member)]} if member.may(Role.REVIEWER) else {}
-    kinds = [Kind.RANK, Kind.DEMONSTRATE, *([Kind.REVIEW] if reviews_own else [])]
+    kinds = [Kind.RANK, Kind.DEMONSTRATE, Kind.PROMPT, *([Kind.REVIEW] if reviews_own else [])]
     held = [queue.claim(member, kind) for kind in kinds]
     assert all(held)
     sent = Return.objects.create(
@@ -121,6 +130,7 @@ def _own(member: Membership) -> dict[str, list[str]]:
         "returned": [sent.public_id],
         "ranking": [ranking.public_id],
         "demonstration": [written.public_id],
+        "written_prompt": [prompt.public_id],
         "assignment": [str(one.token) for one in held if one],
     }
 
@@ -152,6 +162,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "revise_review": {"verdict": "accepted", "base": 1},
     "reply": {"reply": "because"},
     "close_return": {},
+    "submit_written_prompt": build.PROMPT,
+    "revise_written_prompt": {**build.PROMPT, "base": 1},
+    "ask_for_prompts": {"count": 2, "kind": "plain"},
+    "preview": {"text": "**so**"},
     "import_prompts": {"rows": [{"prompt": "why?", "completions": [{"model": "theirs", "text": "so"}]}]},
     "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
     "write_completions": {"server": "lab", "count": 2},
@@ -161,6 +175,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"events": ["run.finished"], "active": False},
     "change_member": {"role": "reviewer", "languages": ["en"]},
     "set_active": {"is_active": False},
+    "accept_guidelines": {"version": 1},
+    "write_guidelines": {"base": 1, "text": "be kind", "binding": False, "note": ""},
+    "write_rubric": {
+        "base": 1,
+        "flags": [
+            {"key": "rude", "labels": {"en": "Rude"}, "help": {}, "required": True, "use_cases": ["chat"]}
+        ],
+        "scale_max": 7,
+        "help": {"en": "7 is excellent"},
+        "note": "",
+    },
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""

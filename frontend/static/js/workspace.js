@@ -27,6 +27,7 @@ const ACTIVE_WITHIN = 60_000;
 const answers = {
   rank: ["ranking", "rankings"],
   demonstrate: ["demonstration", "demonstrations"],
+  prompt: ["written-prompt", "written-prompts"],
   review: ["review", "reviews"],
 };
 
@@ -134,11 +135,18 @@ export class Workspace {
 
   // --- what comes next ----------------------------------------------------------------------------------
 
+  // In the tutorial and the test an answer leads to a page of its own, once it has arrived.
   request(ahead) {
+    if (this.config.after) {
+      if (this.current) return Promise.resolve({ assignment: null, reason: "" }); // it came back to be mended
+      location.assign(this.config.after);
+      return new Promise(() => {});
+    }
     return this.api.post(`projects/${this.config.project}/next`, { kind: this.config.kind, ahead });
   }
 
   reserve() {
+    if (this.config.after) return Promise.resolve();
     return this.line
       .push(() => this.request(true), { once: true })
       .then(({ assignment }) => {
@@ -184,8 +192,15 @@ export class Workspace {
         this.reserve();
       }
     } catch (error) {
-      if (!this.current) this.empty(error.message);
+      if (!this.current) this.hindered(error);
     }
+  }
+
+  // Something is to be done before there is more work: to its page, and from there back to this one.
+  hindered(error) {
+    const way = this.config.ways[error.code];
+    if (way) location.assign(way);
+    else this.empty(error.message);
   }
 
   // --- giving an answer ---------------------------------------------------------------------------------
