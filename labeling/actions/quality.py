@@ -119,7 +119,8 @@ class MethodFigures:
 
 METHODS = """
 WITH latest AS (
-    SELECT DISTINCT ON (revision.ranking_id) revision.*
+    SELECT DISTINCT ON (revision.ranking_id) revision.method, revision.k, revision.ranks, revision.conflicts,
+           revision.active_seconds
     FROM labeling_rankingrevision revision
     JOIN labeling_ranking ranking ON ranking.id = revision.ranking_id
     JOIN labeling_item item ON item.id = ranking.item_id

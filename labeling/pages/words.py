@@ -93,6 +93,8 @@ RANK: dict[str, Promise] = COMMON | {
     "is_equal": _("Equal"),
     "rest_equal": _("All that is left is equal"),
     "said_better": _("{better} is better than {worse}."),
+    "said_best": _("{letter} is the best."),
+    "said_worst": _("{letter} is the worst."),
     "are_tied": _("{letters} are equal."),
     "went_back": _("One step back."),
     "order_whole": _("The order is whole."),

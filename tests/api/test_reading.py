@@ -113,6 +113,15 @@ def test_a_reviewer_reads_rankings_by_completion_and_pseudonym(project, ann, rev
     assert reviewer.get(of(project, "completions")).status_code == 403  # these name the models
 
 
+def test_a_reviewer_reads_in_which_way_an_order_was_asked_for(project, ann, reviewer):
+    build.rank_items(project, 2, k=3)
+    project.ranking_method = "two_up"
+    project.save()
+    learn.rank(ann)  # a program's, which no page has asked
+    learn.rank(ann, mode="keys")
+    assert [row["latest"]["method"] for row in reviewer.all(of(project, "rankings"))] == ["two_up", ""]
+
+
 def test_the_history_of_an_answer_has_every_revision(project, ann, reviewer):
     given = learn.demonstrate(ann, "once")
     mine = Script(ann.user)

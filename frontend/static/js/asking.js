@@ -1,7 +1,6 @@
 // The question of a sort: what is asked now, how far it is, a button for each answer, and one to go back.
 
 import { h } from "./dom.js";
-import { t } from "./words.js";
 
 export class Asking {
   // act: {choose(value), back()}
@@ -46,27 +45,4 @@ export class Asking {
     const again = value === "back" && !this.back.hidden ? this.back : buttons.find((button) => button.dataset.value === value);
     (again ?? buttons[0])?.focus({ preventScroll: true });
   }
-}
-
-// What a pair is asked: which of the two is better.
-export function askOfTwo({ asks, made, most }) {
-  return {
-    text: t("ask_two", asks),
-    count: t("ask_step", { n: made + 1, most }),
-    choices: [
-      { value: "left", label: t("is_better", { letter: asks.left }), key: "←" },
-      { value: "right", label: t("is_better", { letter: asks.right }), key: "→" },
-      { value: "equal", label: t("is_equal"), key: "=" },
-    ],
-  };
-}
-
-// What is asked of all that is left: the best of it, or the worst.
-export function askOfAll({ asks, made, most }) {
-  const letters = asks.letters.map((letter) => ({ value: letter, label: letter }));
-  return {
-    text: t(asks.end === "best" ? "ask_best" : "ask_worst"),
-    count: t("ask_step", { n: made + 1, most }),
-    choices: [...letters, { value: "=", label: t("rest_equal"), key: "=" }],
-  };
 }

@@ -1,32 +1,23 @@
 // The ranking page: joins the state of a ranking with its cards, its board, keys and drag, and with the sort
 // that asks for the order where the project wants one.
 
-import { Asking, askOfAll, askOfTwo } from "./asking.js";
+import { Asking } from "./asking.js";
 import { Board } from "./board.js";
 import { Cards } from "./cards.js";
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
-import * as extremes from "./extremes.js";
 import { FLAG_KEYS, inKeyOrder } from "./flags.js";
-import * as insertion from "./insertion.js";
 import * as ranking from "./ranking.js";
 import { RubricDialog } from "./rubric.js";
+import { WAYS } from "./ways.js";
 import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
-
-// How a project's labelers come to an order: the way (ranking.js), and for a sort what it asks and its keys.
-const WAYS = {
-  rate: ranking.RATE,
-  direct: { seeds: false, sort: null },
-  extremes: { seeds: false, sort: extremes, ask: askOfAll, keys: { "=": "=" } },
-  two_up: { seeds: false, sort: insertion, ask: askOfTwo, keys: { ArrowLeft: "left", ArrowRight: "right", "=": "equal" } },
-};
 
 class RankEditor {
   constructor() {
     this.cards = new Cards(find("#cards"), {
-      score: (letter, score) => this.change(ranking.setScore(this.state, letter, score, this.way), letter),
+      score: (letter, score) => this.score(letter, score),
       flag: (letter, flag, value) => this.setFlag(letter, flag, ranking.setFlag(this.state, letter, flag.key, value, this.flagKeys)),
       move: (letter, step) => this.move(letter, step),
       select: (letter) => this.select(letter),
@@ -126,12 +117,19 @@ class RankEditor {
     if (about) this.announce(about);
   }
 
+  score(letter, score) {
+    this.change(ranking.setScore(this.state, letter, score, this.way));
+    if (this.way.seeds) this.announce(letter);
+    else workspace.view.say(t("chip", { letter, score }));
+  }
+
   move(letter, step) {
     if (!this.sorting()) this.change(ranking.move(this.state, letter, step), letter);
   }
 
   // By keys, what is still equal is next: its first letter is chosen.
   moveOn(letter, step) {
+    if (this.sorting()) return;
     const from = this.state.tiers[ranking.tierOf(this.state, letter)] ?? [];
     this.move(letter, step);
     const left = this.state.tiers.find((tier) => ranking.isUnresolved(this.state, tier) && from.includes(tier[0]));
@@ -173,7 +171,7 @@ class RankEditor {
     if (choices === this.state.choices) return;
     const seen = this.shown();
     this.change(ranking.sortedBy(this.state, choices, this.way.sort));
-    this.goOn(seen, this.said(before.asks, choices.at(-1)));
+    this.goOn(seen, this.way.said(before.asks, choices.at(-1)));
   }
 
   back() {
@@ -183,23 +181,15 @@ class RankEditor {
     this.goOn(seen, t("went_back"));
   }
 
-  // In words, for those who do not see it.
-  said(asks, choice) {
-    if (choice === "=") return t("are_tied", { letters: listed(asks.letters) });
-    if (typeof choice === "string") return t("said_place", { letter: choice, n: ranking.placeOf(this.state, choice), k: this.letters.length });
-    const { left, right, said } = choice;
-    if (said === "equal") return t("are_tied", { letters: listed([left, right]) });
-    return t("said_better", said === "left" ? { better: left, worse: right } : { better: right, worse: left });
-  }
-
   // What is asked next is said, and what is new to read gets the focus; after the last, scores are asked.
   goOn(seen, said) {
     const sorting = this.sorting();
     if (sorting) {
       const { text, count } = this.way.ask(sorting);
       workspace.view.say(sentences([said, text, count]));
-      const fresh = this.shown().find((letter) => !seen.includes(letter));
-      if (fresh) this.select(fresh, { focus: !this.asking.hasFocus });
+      const shown = this.shown();
+      const fresh = shown.find((letter) => !seen.includes(letter)) ?? shown[0];
+      if (shown !== this.letters) this.select(fresh, { focus: !this.asking.hasFocus });
       return;
     }
     const next = this.nextUnscored();
@@ -354,7 +344,7 @@ class RankEditor {
 
   scoreAndGoOn(score) {
     const scored = this.selected;
-    this.change(ranking.setScore(this.state, scored, score, this.way), scored);
+    this.score(scored, score);
     const { unresolved } = this.sorting() ? { unresolved: [] } : ranking.missing(this.state);
     const next = this.nextUnscored(scored) ?? (unresolved.some((tier) => tier.includes(scored)) ? scored : unresolved[0]?.[0]);
     if (next && next !== scored) this.select(next, { focus: true });
