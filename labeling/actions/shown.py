@@ -11,7 +11,8 @@ from labeling.actions import prepared
 from labeling.models import Assignment, Rubric
 
 SHOWN = f"""
-SELECT project.public_id, prompt.messages, prompt.language, prompt.use_case, draft.sequence, draft.body,
+SELECT project.public_id, prompt.messages, prompt.language, prompt.use_case, prompt.sensitive,
+       draft.sequence, draft.body,
        ARRAY(SELECT completion.text FROM labeling_itemcompletion part
              JOIN labeling_completion completion ON completion.id = part.completion_id
              WHERE part.item_id = item.id ORDER BY part.position),
@@ -34,6 +35,7 @@ class Shown:
     messages: list[dict[str, str]]
     language: str
     use_case: str
+    sensitive: list[str]
     texts: Mapping[int, str]
     rubric: Rubric
     draft: dict[str, Any] | None = None
@@ -43,12 +45,13 @@ def shown(assignment: Assignment) -> Shown:
     """Read what stands behind an assignment."""
     found = prepared.row(SHOWN, {"assignment": assignment.pk})
     assert found is not None
-    project, messages, language, use_case, sequence, draft, texts, *rubric = found
+    project, messages, language, use_case, sensitive, sequence, draft, texts, *rubric = found
     return Shown(
         project=project,
         messages=json.loads(messages),
         language=language,
         use_case=use_case,
+        sensitive=sensitive,
         texts=dict(enumerate(texts)),
         rubric=prepared.load(Rubric, rubric),
         draft=None if sequence is None else {"sequence": sequence, "body": json.loads(draft)},
@@ -63,6 +66,7 @@ def loaded(assignment: Assignment, texts: Mapping[int, str]) -> Shown:
         messages=prompt.messages,
         language=prompt.language,
         use_case=prompt.use_case,
+        sensitive=prompt.sensitive,
         texts=texts,
         rubric=assignment.rubric,
     )

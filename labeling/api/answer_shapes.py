@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind
+from labeling.models import Assignment, InputMode, Kind, Sensitive
 
 
 class OptionalHtml(Shape):
@@ -25,6 +25,9 @@ class AskedPrompt(Shape):
     messages = AskedTurn(many=True)
     language = serializers.CharField()
     use_case = serializers.CharField()
+    sensitive = serializers.ListField(
+        child=serializers.ChoiceField(Sensitive.values), help_text="What a reader may want to be spared."
+    )
 
 
 class LetteredCompletion(OptionalHtml):
@@ -63,6 +66,16 @@ class AssignmentShape(Shape):
     completions = LetteredCompletion(many=True, help_text="Empty where a demonstration is asked for.")
     rubric = RubricShape()
     draft = DraftShape(allow_null=True)
+
+
+class LetteredHtml(Shape):
+    letter = serializers.CharField()
+    html = serializers.CharField()
+
+
+class AssignmentHtmlShape(Shape):
+    messages = serializers.ListField(child=serializers.CharField(), help_text="The prompt's, in order.")
+    completions = LetteredHtml(many=True)
 
 
 class LeaseShape(Shape):

@@ -28,12 +28,14 @@ app_name = "api"
 urlpatterns = [
     path("schema", openapi.OpenApi.as_view(), name="schema"),
     path("me", people.Me.as_view(), name="me"),
+    path("me/workspace", people.SetWorkspace.as_view(), name="set-workspace"),
     path("projects", projects.Projects.as_view(), name="projects"),
     path("projects/<str:project>", projects.OneProject.as_view(), name="project"),
     # --- a labeler's work ---
     path("projects/<str:project>/next", projects.Next.as_view(), name="next"),
     path("projects/<str:project>/answers", answers.Answers.as_view(), name="answers"),
     path("assignments/<uuid:assignment>/show", assignments.Show.as_view(), name="show"),
+    path("assignments/<uuid:assignment>/html", assignments.Html.as_view(), name="assignment-html"),
     path("assignments/<uuid:assignment>/renew", assignments.Renew.as_view(), name="renew"),
     path("assignments/<uuid:assignment>/draft", assignments.SaveDraft.as_view(), name="draft"),
     path("assignments/<uuid:assignment>/release", assignments.Release.as_view(), name="release"),

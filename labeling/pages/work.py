@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
-from labeling.actions import queue
+from labeling.actions import preferences, queue
 from labeling.api.assignments import payload
 from labeling.doors import entered
 from labeling.models import Kind
@@ -35,8 +35,10 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
     membership = entered(request).membership
     claimed = queue.claim(membership, kind)
     assignment = payload(claimed) if claimed else None
+    reading = preferences.reading(membership.user)
     context: dict[str, Any] = {
         "membership": membership,
+        "reading": reading,
         "assignment": assignment,
         "skip_reasons": SKIP_REASONS,
         "script": f"js/{kind.value}.js",
@@ -49,6 +51,8 @@ def work_page(request: HttpRequest, *, kind: Kind, template: str, words: dict[st
             "sign_in_url": reverse("account_login"),
             "assignment": assignment,
             "reason": "",
+            "reading": reading,
+            "keys": preferences.keys(membership.user),
         },
     }
     return render(request, template, context)

@@ -19,6 +19,8 @@ ONCE = "a subscription is set up once, on a lead's page, and then it is the rece
 BY_HAND = "who is let in, and as what, a lead decides on the page"
 NOT_COVERED = {
     "schema": "what the API says about itself is for programs that know no client",
+    "assignment_html": "HTML of texts is for pages",
+    "set_workspace": "how a page reads is set on that page",
     "webhooks": ONCE,
     "subscribe": ONCE,
     "webhook": ONCE,
