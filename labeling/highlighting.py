@@ -16,10 +16,10 @@ MAX_CHARACTERS = 10_000
 LANGUAGES = frozenset(
     {
         "bash", "sh", "shell", "zsh", "powershell", "c", "cpp", "c++", "csharp", "cs", "css", "diff",
-        "docker", "dockerfile", "go", "golang", "haskell", "html", "ini", "java", "javascript", "js", "json", "jsx",
-        "julia", "kotlin", "latex", "tex", "lua", "make", "makefile", "matlab", "objective-c", "perl", "php",
-        "python", "py", "python3", "r", "ruby", "rb", "rust", "rs", "scala", "scheme", "sql", "swift", "toml",
-        "typescript", "ts", "xml", "yaml", "yml",
+        "docker", "dockerfile", "go", "golang", "haskell", "html", "ini", "java", "javascript", "js", "json",
+        "jsx", "julia", "kotlin", "latex", "tex", "lua", "make", "makefile", "matlab",
+        "objective-c", "perl", "php", "python", "py", "python3", "r", "ruby", "rb", "rust", "rs", "scala",
+        "scheme", "sql", "swift", "toml", "typescript", "ts", "xml", "yaml", "yml",
     }
 )  # fmt: skip
 """By the names that people and models give them."""

@@ -44,7 +44,7 @@ export class Api {
         headers,
         keepalive,
         credentials: "same-origin",
-        body: JSON.stringify(body ?? {}),
+        body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
       });
     } catch (error) {
       throw new Offline(error.message);
@@ -58,6 +58,10 @@ export class Api {
     }
     if (!response.ok) throw new ApiError(response.status, data);
     return data;
+  }
+
+  get(path) {
+    return this.send("GET", path);
   }
 
   post(path, body, options) {

@@ -2,12 +2,14 @@
 
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
+import { Reading } from "./reading.js";
 import { countWords, number, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
 class DemonstrateEditor {
   constructor() {
     this.text = find("#text");
+    this.reading = new Reading({ say: (text) => workspace.view.say(text) });
     this.text.addEventListener("input", () => {
       this.refusal = "";
       this.render();
@@ -17,6 +19,7 @@ class DemonstrateEditor {
 
   mount(assignment, body, refusal = null) {
     showConversation(find("#prompt"), assignment.prompt.messages);
+    this.reading.mount(assignment);
     this.text.value = typeof body?.text === "string" ? body.text : "";
     this.refusal = refusal?.message ?? "";
     this.render();
@@ -53,10 +56,11 @@ class DemonstrateEditor {
     this.text.style.height = `${this.text.scrollHeight + 2}px`;
   }
 
-  press({ key }) {
+  press(event) {
+    const { key } = event;
     if (key.toLowerCase() === "s" && !find("#work").hidden) workspace.openSkip();
     else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
-    else return false;
+    else return !event.altKey && this.reading.press(event);
     return true;
   }
 }

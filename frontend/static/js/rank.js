@@ -6,6 +6,7 @@ import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
 import * as ranking from "./ranking.js";
+import { Reading } from "./reading.js";
 import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
@@ -20,6 +21,10 @@ class RankEditor {
     this.board = new Board(find("#tiers"), find("#tray"), {
       tie: (letter) => this.tie(letter),
       go: (letter) => this.select(letter, { focus: true }),
+    });
+    this.reading = new Reading({
+      say: (text) => workspace.view.say(text),
+      select: (letter) => this.select(letter, { focus: true }),
     });
     this.allBad = find("#all-bad");
     this.comment = find("#comment");
@@ -56,6 +61,7 @@ class RankEditor {
     this.used.clear();
     showConversation(find("#prompt"), assignment.prompt.messages);
     this.cards.mount(assignment);
+    this.reading.mount(assignment);
     this.comment.value = this.state.comment;
     this.selected = ranking.missing(this.state).unscored[0] ?? this.letters[0];
     this.render();
@@ -126,6 +132,7 @@ class RankEditor {
   }
 
   render() {
+    this.reading.choose(this.selected);
     this.cards.render(this.state, this.selected, this.rubric);
     this.board.render(this.state, this.selected);
     this.allBad.checked = this.state.all_bad;
@@ -152,7 +159,8 @@ class RankEditor {
     if (find("#work").hidden) return false;
     const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event.key) : this.pressPlain(event);
     if (isDone) this.used.add("keys");
-    return isDone;
+    // How one reads is no part of how one ranks.
+    return isDone || (!event.altKey && !this.flagging && this.reading.press(event));
   }
 
   pressAlt(key) {
