@@ -275,7 +275,7 @@ export class Reading {
   press({ key, shiftKey, target }) {
     const name = key.toLowerCase();
     if (name in SWITCHES && (this.cards || name === "r" || name === "v")) this.turn(SWITCHES[name]);
-    else if (name === "l" && this.cards) this.nextLayout();
+    else if (name === "z" && this.cards) this.nextLayout();
     else if (name === "p" && this.cards) this.pin(this.selected);
     else if (name === "o") this.fold(!this.isFolded);
     else if (name === "n" && this.sensitive.length && this.chosen.blur) this.reveal();
