@@ -73,6 +73,16 @@ class ProjectWhole(Project):
     guidelines: Text
 
 
+@dataclass(frozen=True)
+class Guidelines:
+    """Those in force; 0 where there are none. Who `must_accept` them is given no work before."""
+
+    version: int
+    text: Text
+    accepted: int | None
+    must_accept: bool
+
+
 # --- a labeler's work --------------------------------------------------------------------------------
 
 
@@ -92,9 +102,12 @@ class LetteredCompletion:
 
 @dataclass(frozen=True)
 class Flag:
+    """A `required` one wants a yes (`flags`) or a no (`denied`) for each completion."""
+
     key: str
     label: str
     help: str
+    required: bool
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,7 @@ class Rubric:
     version: int
     scale_min: int
     scale_max: int
+    help: str
     flags: tuple[Flag, ...]
 
 
@@ -118,6 +132,7 @@ class Assignment:
     token: str
     kind: str
     state: str
+    method: str
     lease_until: datetime
     lease_seconds: int
     project: str
@@ -153,6 +168,7 @@ class GivenRanking(TypedDict, total=False):
     tiers: list[list[str]] | None
     tied: list[str]
     flags: dict[str, list[str]]
+    denied: dict[str, list[str]]
     moved: list[str]
     all_bad: bool
     comment: str

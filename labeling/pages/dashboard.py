@@ -43,6 +43,7 @@ def _context(project: Project, *, fresh: bool) -> dict[str, Any]:
         "counts": counts,
         "written": figures.written(counts),
         "queued": figures.queued(counts),
+        "methods": figures.methods(counts),
         "people": people,
         "more_people": more_people,
         "next": outlook.next_step(project) if policy else None,

@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 
 from labeling.actions import quality, queue, rankings
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
-from labeling.models import Assignment, Kind, RankingRevision
+from labeling.models import Assignment, Kind, Project, RankingRevision, User
 from tests import build
 
 pytestmark = pytest.mark.django_db
@@ -178,3 +178,79 @@ def test_agreement_counts_pairs_that_both_order_and_ties_apart(held):
     found = quality.agreement(held.project)
     assert (found.strict, found.strict_pairs) == (4 / 5, 5)
     assert (found.with_ties, found.pairs, found.items) == (4 / 6, 6, 1)
+
+
+@pytest.fixture
+def asked(request):
+    """Claim the next item of a project that asks for the order in this way."""
+
+    def claim(project, name, method):
+        Project.objects.filter(pk=project.pk).update(ranking_method=method)
+        member = project.memberships.filter(user__username=name).first() or build.member(project, name)
+        return queue.claim(member, Kind.RANK)
+
+    return claim
+
+
+def test_a_revision_keeps_the_method_that_its_assignment_was_shown_with(asked):
+    project = build.project()
+    build.rank_items(project, 1)
+    held = asked(project, "ann", "two_up")
+    # The lead changes the method while somebody works, and again before they change their answer.
+    Project.objects.update(ranking_method="direct")
+    ranking = rankings.submit(held, {**WHOLE, "mode": "keys"}, build.key()).answer
+    Project.objects.update(ranking_method="rate")
+    rankings.revise(ranking, {**WHOLE, "mode": "keys", "base": 1}, build.key())
+    assert list(RankingRevision.objects.values_list("method", flat=True)) == ["two_up", "two_up"]
+
+
+def test_a_program_came_to_its_order_by_no_method(asked):
+    project = build.project()
+    build.rank_items(project, 1)
+    rankings.submit(asked(project, "ann", "two_up"), WHOLE, build.key())
+    assert RankingRevision.objects.get().method == ""
+
+
+def test_no_request_can_choose_a_method(held):
+    with pytest.raises(BadInput) as refused:
+        rankings.submit(held, {**WHOLE, "method": "direct"}, build.key())
+    assert refused.value.field == "method"
+
+
+def test_best_and_worst_first_is_for_seven_completions_and_more(asked):
+    project = build.project()
+    build.rank_items(project, 1, k=6)
+    six = asked(project, "ann", "extremes")
+    rankings.submit(six, build.answer(six), build.key())
+    build.rank_items(project, 1, k=7)
+    assert (six.method, asked(project, "ann", "extremes").method) == ("rate", "extremes")
+
+
+def test_methods_are_compared_by_the_newest_answers_of_people_to_as_many_completions(asked):
+    project = build.project()
+    build.rank_items(project, 5)
+    at_odds = {"tiers": [["B"], ["A"], ["C"], ["D"]]}
+    tied = {"tiers": [["A", "B"], ["C"], ["D"]], "tied": ["A", "B"]}
+
+    def answer(name, method, seconds, **change):
+        shown = asked(project, name, method)
+        given = rankings.submit(shown, {**WHOLE, "mode": "keys", **change}, build.key()).answer
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL rankloop.erasing = 'on'")
+            cursor.execute(
+                "UPDATE labeling_rankingrevision SET active_seconds = %s WHERE ranking_id = %s",
+                [seconds, given.pk],
+            )
+        return given
+
+    answer("ann", "rate", 10, **tied)
+    answer("ann", "rate", 20, **at_odds)
+    first = answer("ann", "two_up", 30, **tied)
+    rankings.revise(first, {**WHOLE, **at_odds, "mode": "keys", "base": 1}, build.key())
+    User.objects.create(username="robot", is_simulated=True)
+    answer("robot", "rate", 500)
+    rankings.submit(asked(project, "ann", "rate"), WHOLE, build.key())  # a program, by ann's token
+    rate, two_up = quality.by_method(project)
+    assert (rate.method, rate.k, rate.answers, rate.seconds) == ("rate", 4, 2, 15)
+    assert (rate.tied, rate.at_odds, rate.conflicts) == (0.5, 0.5, 1)
+    assert (two_up.method, two_up.answers, two_up.tied, two_up.conflicts) == ("two_up", 1, 0, 1)

@@ -45,8 +45,8 @@ def test_a_labeler_gets_letters_and_texts_and_nothing_that_tells_who_wrote_them(
     assert [part["letter"] for part in given["completions"]] == ["A", "B", "C", "D"]
     assert {tuple(sorted(part)) for part in given["completions"]} == {("letter", "text")}
     assert sorted(given) == [
-        "completions", "draft", "kind", "lease_seconds", "lease_until", "project", "prompt", "rubric",
-        "state", "token",
+        "completions", "draft", "kind", "lease_seconds", "lease_until", "method", "project", "prompt",
+        "rubric", "state", "token",
     ]  # fmt: skip
 
 

@@ -119,6 +119,23 @@ def test_an_answer_counts_as_all_bad_by_its_newest_revision(client, project):
     assert figures(client, project)["Rankings"] == ("2", "2 by people · 1 all bad")
 
 
+def test_the_ways_of_ranking_stand_side_by_side_once_people_have_ranked(client, project):
+    build.rank_items(project, 3)
+    ann = project.memberships.get(user__username="ann")
+    learn.rank(ann)
+    assert "Ways of ranking" not in page(client, project)
+    learn.rank(ann, mode="keys")
+    project.ranking_method = "two_up"
+    project.save()
+    learn.rank(ann, mode="pointer", tiers=[["A", "B"], ["C"], ["D"]], tied=["A", "B"])
+    rows = client.get(reverse("dashboard", args=[project.public_id])).context["methods"]
+    assert [(row.method, row.k, row.answers, row.tied) for row in rows] == [
+        ("Rate, then order what is equal", 4, "1", "0.0 %"),
+        ("Two at a time", 4, "1", "100.0 %"),
+    ]
+    assert "Two at a time" in page(client, project)
+
+
 def test_slots_that_nobody_can_fill_are_counted(client, project):
     project.memberships.update(languages=["en"])
     build.rank_items(project, 2, language="fi")

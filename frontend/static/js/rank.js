@@ -1,20 +1,34 @@
-// The ranking page: joins the state of a ranking with its cards, its board, keys and drag.
+// The ranking page: joins the state of a ranking with its cards, its board, keys and drag, and with the sort
+// that asks for the order where the project wants one.
 
+import { Asking, askOfAll, askOfTwo } from "./asking.js";
 import { Board } from "./board.js";
-import { Cards, FLAG_KEYS } from "./cards.js";
+import { Cards } from "./cards.js";
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
+import * as extremes from "./extremes.js";
+import { FLAG_KEYS, inKeyOrder } from "./flags.js";
+import * as insertion from "./insertion.js";
 import * as ranking from "./ranking.js";
 import { Reading } from "./reading.js";
+import { RubricDialog } from "./rubric.js";
 import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
+
+// How a project's labelers come to an order: the way (ranking.js), and for a sort what it asks and its keys.
+const WAYS = {
+  rate: ranking.RATE,
+  direct: { seeds: false, sort: null },
+  extremes: { seeds: false, sort: extremes, ask: askOfAll, keys: { "=": "=" } },
+  two_up: { seeds: false, sort: insertion, ask: askOfTwo, keys: { ArrowLeft: "left", ArrowRight: "right", "=": "equal" } },
+};
 
 class RankEditor {
   constructor() {
     this.cards = new Cards(find("#cards"), {
-      score: (letter, score) => this.change(ranking.setScore(this.state, letter, score), letter),
-      flag: (letter, key) => this.change(ranking.toggleFlag(this.state, letter, key, this.flagKeys)),
+      score: (letter, score) => this.change(ranking.setScore(this.state, letter, score, this.way), letter),
+      flag: (letter, flag, value) => this.setFlag(letter, flag, ranking.setFlag(this.state, letter, flag.key, value, this.flagKeys)),
       move: (letter, step) => this.move(letter, step),
       select: (letter) => this.select(letter),
     });
@@ -26,6 +40,9 @@ class RankEditor {
       say: (text) => workspace.view.say(text),
       select: (letter) => this.select(letter, { focus: true }),
     });
+    this.help = new RubricDialog(find("#rubric-dialog"), find("#rubric-button"));
+    this.asking = new Asking(find("#asking"), { choose: (value) => this.choose(value), back: () => this.back() });
+    find("#prompt-region").setAttribute("aria-describedby", "asking-text");
     this.allBad = find("#all-bad");
     this.comment = find("#comment");
     this.allBad.addEventListener("change", () => this.change({ ...this.state, all_bad: this.allBad.checked }));
@@ -40,6 +57,7 @@ class RankEditor {
       handles: ".chip, .grip",
       tiers: find("#tiers"),
       drop: (letter, { gap, into }) => {
+        if (this.sorting()) return;
         const place = into === undefined ? ranking.placeBetween(this.state, letter, gap) : ranking.placeInTier(this.state, letter, into);
         this.change(place, letter);
       },
@@ -51,11 +69,14 @@ class RankEditor {
   mount(assignment, body, refusal = null) {
     const { rubric } = assignment;
     this.assignment = assignment;
-    this.rubric = rubric;
     this.scale = { min: rubric.scale_min, max: rubric.scale_max };
+    this.flags = inKeyOrder(rubric.flags);
     this.flagKeys = rubric.flags.map(({ key }) => key);
+    this.help.mount(rubric);
     this.letters = assignment.completions.map(({ letter }) => letter);
-    this.state = ranking.restore(this.letters, body, this.scale, this.flagKeys);
+    this.method = assignment.method in WAYS ? assignment.method : "rate";
+    this.way = WAYS[this.method];
+    this.state = ranking.restore(this.letters, body, this.scale, this.flagKeys, this.way);
     this.refusal = refusal?.message ?? "";
     this.flagging = false;
     this.used.clear();
@@ -63,7 +84,10 @@ class RankEditor {
     this.cards.mount(assignment);
     this.reading.mount(assignment);
     this.comment.value = this.state.comment;
-    this.selected = ranking.missing(this.state).unscored[0] ?? this.letters[0];
+    find("#work").dataset.method = this.method;
+    find("#tiers").dataset.hint = t(this.way.seeds ? "hint_rate" : "hint_direct");
+    for (const row of document.querySelectorAll("#keys-dialog [data-for]")) row.hidden = !row.dataset.for.split(" ").includes(this.method);
+    this.selected = this.nextUnscored() ?? this.letters[0];
     this.render();
     window.scrollTo(0, 0);
     find("#prompt-region").focus({ preventScroll: true });
@@ -84,10 +108,16 @@ class RankEditor {
   }
 
   problem() {
-    const { unscored, unresolved } = ranking.missing(this.state);
+    const sorting = this.sorting();
+    if (sorting) return this.way.ask(sorting).text;
+    const { unscored, unplaced, unresolved } = ranking.missing(this.state);
     const parts = [];
     if (unscored.length) parts.push(t("scored", { n: this.letters.length - unscored.length, k: this.letters.length }));
+    // Where scores give the places, to ask for scores says it all.
+    if (unplaced.length && !this.way.seeds) parts.push(t("unplaced", { letters: listed(unplaced) }));
     for (const tier of unresolved) parts.push(t("are_equal", { letters: listed(tier) }));
+    const asking = this.letters.filter((letter) => ranking.unanswered(this.state, letter, this.flags).length);
+    if (asking.length) parts.push(t("flags_wanted", { letters: listed(asking) }));
     return sentences(parts);
   }
 
@@ -103,16 +133,96 @@ class RankEditor {
   }
 
   move(letter, step) {
-    this.change(ranking.move(this.state, letter, step), letter);
+    if (!this.sorting()) this.change(ranking.move(this.state, letter, step), letter);
+  }
+
+  // By keys, what is still equal is next: its first letter is chosen.
+  moveOn(letter, step) {
+    const from = this.state.tiers[ranking.tierOf(this.state, letter)] ?? [];
+    this.move(letter, step);
+    const left = this.state.tiers.find((tier) => ranking.isUnresolved(this.state, tier) && from.includes(tier[0]));
+    if (!left) return;
+    this.select(left[0]);
+    workspace.view.say(sentences([this.spoken(letter), t("are_equal", { letters: listed(left) })]));
   }
 
   tie(letter) {
-    this.change(ranking.toggleTie(this.state, letter), letter);
+    if (this.sorting()) {
+      this.choose("=");
+      return;
+    }
+    const isNew = !this.way.seeds && ranking.tierOf(this.state, letter) < 0;
+    this.change(isNew ? ranking.joinLast(this.state, letter) : ranking.toggleTie(this.state, letter), letter);
     const [open] = ranking.missing(this.state).unresolved;
     if (open) this.select(open[0]);
   }
 
+  // --- a sort -------------------------------------------------------------------------------------------
+
+  // What the sort has come to while it still asks; null without one, and where all are bad, which needs no order.
+  sorting() {
+    const { choices, all_bad: isAllBad } = this.state;
+    const sorting = choices && !isAllBad && this.way.sort ? this.way.sort.sorted(this.letters, choices) : null;
+    return sorting?.asks ? sorting : null;
+  }
+
+  // The two that a sort compares, or every letter.
+  shown() {
+    const { left, right } = this.sorting()?.asks ?? {};
+    return right ? [left, right] : this.letters;
+  }
+
+  choose(value) {
+    const before = this.sorting();
+    if (!before) return;
+    const choices = this.way.sort.choose(this.letters, this.state.choices, value);
+    if (choices === this.state.choices) return;
+    const seen = this.shown();
+    this.change(ranking.sortedBy(this.state, choices, this.way.sort));
+    this.goOn(seen, this.said(before.asks, choices.at(-1)));
+  }
+
+  back() {
+    if (!this.state.choices?.length || this.state.all_bad) return;
+    const seen = this.shown();
+    this.change(ranking.sortedBy(this.state, this.state.choices.slice(0, -1), this.way.sort));
+    this.goOn(seen, t("went_back"));
+  }
+
+  // In words, for those who do not see it.
+  said(asks, choice) {
+    if (choice === "=") return t("are_tied", { letters: listed(asks.letters) });
+    if (typeof choice === "string") return t("said_place", { letter: choice, n: ranking.placeOf(this.state, choice), k: this.letters.length });
+    const { left, right, said } = choice;
+    if (said === "equal") return t("are_tied", { letters: listed([left, right]) });
+    return t("said_better", said === "left" ? { better: left, worse: right } : { better: right, worse: left });
+  }
+
+  // What is asked next is said, and what is new to read gets the focus; after the last, scores are asked.
+  goOn(seen, said) {
+    const sorting = this.sorting();
+    if (sorting) {
+      const { text, count } = this.way.ask(sorting);
+      workspace.view.say(sentences([said, text, count]));
+      const fresh = this.shown().find((letter) => !seen.includes(letter));
+      if (fresh) this.select(fresh, { focus: !this.asking.hasFocus });
+      return;
+    }
+    const next = this.nextUnscored();
+    workspace.view.say(sentences([said, t("order_whole"), ...(next ? [t("score_next", { letter: next })] : [])]));
+    this.select(next ?? this.state.tiers[0][0], { focus: true });
+  }
+
+  // After a sort scores are asked from the best to the worst.
+  nextUnscored(after = null) {
+    const unscored = ranking.missing(this.state).unscored;
+    const order = this.way.sort && !this.sorting() && ranking.isOrdered(this.state) ? this.state.tiers.flat() : this.letters;
+    const open = order.filter((letter) => unscored.includes(letter));
+    return open.find((letter) => order.indexOf(letter) > order.indexOf(after)) ?? open[0];
+  }
+
   select(letter, { focus = false } = {}) {
+    if (!this.shown().includes(letter)) return;
     if (letter !== this.selected) {
       if (this.flagging) this.flag(false);
       this.selected = letter;
@@ -122,22 +232,37 @@ class RankEditor {
   }
 
   announce(letter) {
+    const spoken = this.spoken(letter);
+    if (spoken) workspace.view.say(spoken);
+  }
+
+  // Where a letter stands, in words; "" where it has no place.
+  spoken(letter) {
     const at = ranking.tierOf(this.state, letter);
-    if (at < 0) return;
+    if (at < 0) return "";
     const tier = this.state.tiers[at];
     const values = { letter, letters: listed(tier), n: ranking.placeOf(this.state, letter), k: this.letters.length };
-    if (tier.length === 1) workspace.view.say(t("said_place", values));
-    else if (ranking.isUnresolved(this.state, tier)) workspace.view.say(sentences([t("said_place", values), t("are_equal", values)]));
-    else workspace.view.say(t("said_tied", values));
+    if (tier.length === 1) return t("said_place", values);
+    if (ranking.isUnresolved(this.state, tier)) return sentences([t("said_place", values), t("are_equal", values)]);
+    return t("said_tied", values);
   }
 
   render() {
+    const sorting = this.sorting();
+    const shown = this.shown();
+    if (!shown.includes(this.selected)) this.selected = shown[0];
+    find("#work").classList.toggle("is-sorting", Boolean(sorting));
+    find("#finish").hidden = Boolean(sorting);
+    this.asking.render(sorting && this.way.ask(sorting), Boolean(this.state.choices?.length) && !this.state.all_bad);
+    this.cards.pair(shown === this.letters ? null : shown);
+    this.reading.restrict(shown === this.letters ? null : shown);
     this.reading.choose(this.selected);
-    this.cards.render(this.state, this.selected, this.rubric);
+    this.cards.render(this.state, this.selected);
     this.board.render(this.state, this.selected);
     this.allBad.checked = this.state.all_bad;
     const disagree = ranking.conflicts(this.state);
-    find("#conflicts").hidden = disagree === 0;
+    find("#conflicts").hidden = disagree === 0 || Boolean(sorting);
+    find("#order-by-scores").hidden = !this.way.seeds;
     find("#conflicts-text").textContent = t("conflicts", { n: disagree });
     const problem = this.problem();
     find("#submit").setAttribute("aria-disabled", String(Boolean(problem)));
@@ -151,13 +276,29 @@ class RankEditor {
   flag(isOn) {
     this.flagging = isOn && this.flagKeys.length > 0;
     this.cards.openFlags(this.selected, this.flagging);
-    if (this.flagging) workspace.view.say(t("flagging", { letter: this.selected }));
+    if (!this.flagging) return;
+    const isAsking = ranking.unanswered(this.state, this.selected, this.flags).length > 0;
+    workspace.view.say(t(isAsking ? "flagging_required" : "flagging", { letter: this.selected }));
+  }
+
+  setFlag(letter, flag, state) {
+    this.change(state);
+    const value = ranking.flagOf(state, letter, flag.key);
+    workspace.view.say(t(value === null ? "said_flag_unset" : value ? "said_flag_yes" : "said_flag_no", { letter, flag: flag.label }));
+  }
+
+  // The flags of this answer that still want a yes or a no get a no.
+  denyRest() {
+    const rest = ranking.unanswered(this.state, this.selected, this.flags);
+    if (!rest.length) return;
+    this.change(rest.reduce((state, { key }) => ranking.setFlag(state, this.selected, key, false, this.flagKeys), this.state));
+    workspace.view.say(t("said_flag_no", { letter: this.selected, flag: listed(rest.map(({ label }) => label)) }));
   }
 
   // True where the key meant something here.
   press(event) {
     if (find("#work").hidden) return false;
-    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event.key) : this.pressPlain(event);
+    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event) : this.pressSort(event) || this.pressPlain(event);
     if (isDone) this.used.add("keys");
     // How one reads is no part of how one ranks.
     return isDone || (!event.altKey && !this.flagging && this.reading.press(event));
@@ -165,15 +306,36 @@ class RankEditor {
 
   pressAlt(key) {
     if (key !== "ArrowUp" && key !== "ArrowDown") return false;
-    this.move(this.selected, key === "ArrowUp" ? -1 : 1);
+    this.moveOn(this.selected, key === "ArrowUp" ? -1 : 1);
     return true;
   }
 
-  pressFlag(key) {
-    const flag = this.flagKeys[FLAG_KEYS.indexOf(key.toLowerCase())];
-    if (key === "Escape" || key === "Enter" || key.toLowerCase() === "t") this.flag(false);
-    else if (flag && key.length === 1) this.change(ranking.toggleFlag(this.state, this.selected, flag, this.flagKeys));
+  pressFlag({ key, target }) {
+    const letter = key.length === 1 ? key.toUpperCase() : "";
+    const flag = letter && this.flags[FLAG_KEYS.indexOf(letter)];
+    const isRadio = target.type === "radio";
+    if (key === "Escape" || key === "Enter" || letter === "T") this.flag(false);
+    else if (flag) this.setFlag(this.selected, flag, ranking.turnFlag(this.state, this.selected, flag, this.flagKeys));
+    else if (letter === "N") this.denyRest();
+    else if (letter === "L") this.help.open();
+    else if (letter === "J" || (key === "ArrowRight" && !isRadio)) this.flagOther(1);
+    else if (letter === "K" || (key === "ArrowLeft" && !isRadio)) this.flagOther(-1);
     else return false;
+    return true;
+  }
+
+  flagOther(by) {
+    this.step(by);
+    this.flag(true);
+  }
+
+  // In a sort a letter is an answer to what it asks, and what would place or score by hand waits for its end.
+  pressSort({ key }) {
+    if (key === "Backspace" && this.state.choices?.length) this.back();
+    else if (!this.sorting()) return false;
+    else if (key in this.way.keys) this.choose(this.way.keys[key]);
+    else if (key.length === 1 && this.letters.includes(key.toUpperCase())) this.choose(key.toUpperCase());
+    else return key === "[" || key === "]" || (this.shown() !== this.letters && /^\d$/.test(key));
     return true;
   }
 
@@ -185,11 +347,12 @@ class RankEditor {
     else if (key.length === 1 && score >= this.scale.min && score <= this.scale.max) this.scoreAndGoOn(score);
     else if (letter === "J" || (key === "ArrowRight" && !isRadio)) this.step(1);
     else if (letter === "K" || (key === "ArrowLeft" && !isRadio)) this.step(-1);
-    else if (key === "[") this.move(this.selected, -1);
-    else if (key === "]") this.move(this.selected, 1);
+    else if (key === "[") this.moveOn(this.selected, -1);
+    else if (key === "]") this.moveOn(this.selected, 1);
     else if (key === "=") this.tie(this.selected);
     else if (letter === "X") this.change({ ...this.state, all_bad: !this.state.all_bad });
     else if (letter === "T") this.flag(true);
+    else if (letter === "L") this.help.open();
     else if (letter === "M") this.openComment();
     else if (letter === "S") workspace.openSkip();
     else if (letter === "U") workspace.view.undo?.();
@@ -200,16 +363,15 @@ class RankEditor {
 
   scoreAndGoOn(score) {
     const scored = this.selected;
-    this.change(ranking.setScore(this.state, scored, score), scored);
-    const { unscored, unresolved } = ranking.missing(this.state);
-    const after = unscored.find((letter) => letter > scored) ?? unscored[0];
-    const next = after ?? (unresolved.some((tier) => tier.includes(scored)) ? scored : unresolved[0]?.[0]);
+    this.change(ranking.setScore(this.state, scored, score, this.way), scored);
+    const { unresolved } = this.sorting() ? { unresolved: [] } : ranking.missing(this.state);
+    const next = this.nextUnscored(scored) ?? (unresolved.some((tier) => tier.includes(scored)) ? scored : unresolved[0]?.[0]);
     if (next && next !== scored) this.select(next, { focus: true });
   }
 
   step(by) {
-    const at = this.letters.indexOf(this.selected);
-    const next = this.letters[(at + by + this.letters.length) % this.letters.length];
+    const shown = this.shown();
+    const next = shown[(shown.indexOf(this.selected) + by + shown.length) % shown.length];
     this.select(next, { focus: true });
   }
 

@@ -144,6 +144,7 @@ export class Reading {
 
   // A method of ranking that asks about these alone shows nothing else until it says null.
   restrict(letters) {
+    if (String(letters) === String(this.only)) return;
     this.only = letters;
     this.render();
   }
@@ -222,7 +223,7 @@ export class Reading {
     this.area.dataset.layout = layout;
     this.area.toggleAttribute("data-panes", this.hasPanes());
     this.cards.classList.toggle("has-pin", Boolean(pinned) && layout === "columns");
-    this.put(ordered(letters, pinned));
+    this.put(this.only ? [...this.only, ...letters.filter((letter) => !this.only.includes(letter))] : ordered(letters, pinned));
     for (const [letter, section] of this.sections) {
       section.hidden = !shown.includes(letter);
       section.classList.toggle("is-pinned", letter === pinned);

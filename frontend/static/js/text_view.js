@@ -4,6 +4,7 @@
 
 import { compare } from "./diff.js";
 import { h } from "./dom.js";
+import { setSafe } from "./preview.js";
 import { count, pieces } from "./unseen.js";
 
 const segmenter = Intl.Segmenter ? new Intl.Segmenter(document.documentElement.lang, { granularity: "word" }) : null;
@@ -27,7 +28,7 @@ export class TextView {
     this.isCompared = parts !== null;
     this.element.classList.toggle("is-set", isSet);
     this.element.classList.toggle("is-compared", this.isCompared);
-    if (isSet) this.element.innerHTML = this.html;
+    if (isSet) setSafe(this.element, this.html);
     else if (parts) this.element.replaceChildren(...parts.flatMap((part) => compared(part, invisible)));
     else this.element.replaceChildren(...written(this.text, invisible));
     return this.isCompared || against === null;
