@@ -66,7 +66,9 @@ def test_the_web_process_loads_neither_torch_nor_transformers():
     assert command(sys.executable, "-c", code).returncode == 0
 
 
-LOGIC = ["ranking", "insertion", "extremes", "clock", "changes", "comparing", "paste", "versions"]
+LOGIC = [
+    "ranking", "insertion", "extremes", "clock", "diff", "unseen", "layout", "changes", "comparing", "paste", "versions",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOGIC)

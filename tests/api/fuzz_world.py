@@ -151,6 +151,7 @@ def _held(project: Project) -> Round:
 
 RANKING = {"scores": {"A": 7, "B": 6, "C": 5, "D": 4}, "tiers": [["A"], ["B"], ["C"], ["D"]]}
 BODIES: dict[str, dict[str, Any]] = {
+    "set_workspace": {"part": "reading", "value": {"layout": "carousel"}},
     "next": {"kind": "rank"},
     "draft": {"sequence": 1, "body": {}},
     "skip": {"reason": "other"},
