@@ -115,6 +115,7 @@ class Completion:
 class Item:
     item: str
     kind: str
+    purpose: str
     prompt: str
     k: int
     state: str

@@ -29,7 +29,7 @@ STAGE_TONES = {
 }
 
 
-class PolicyForm(forms.ModelForm[QualityPolicy]):
+class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = QualityPolicy
         fields = [
