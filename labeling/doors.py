@@ -174,6 +174,8 @@ DOORS: dict[str, Door] = {
     "api:completions": lead(),
     "api:write-completions": lead(),
     "api:items": lead(),
+    "api:checks": lead(),
+    "api:set-check-active": lead("item"),
     "api:datasets": lead(),
     "api:dataset": lead("dataset"),
     "api:dataset-rows": lead("dataset"),

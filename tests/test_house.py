@@ -67,10 +67,11 @@ def test_the_web_process_loads_neither_torch_nor_transformers():
 
 
 def test_the_pure_logic_of_the_pages_imports_nothing_and_knows_no_document():
-    logic = (ROOT / "frontend/static/js/ranking.js").read_text(encoding="utf-8")
-    assert not re.search(r"^\s*import\b", logic, re.MULTILINE)
-    code = re.sub(r"//.*|/\*[\s\S]*?\*/", "", logic)
-    assert not re.search(r"\b(document|window|fetch|localStorage)\b", code)
+    for name in ("ranking", "clock", "work_spell"):
+        logic = (ROOT / f"frontend/static/js/{name}.js").read_text(encoding="utf-8")
+        assert not re.search(r"^\s*import\b", logic, re.MULTILINE)
+        code = re.sub(r"//.*|/\*[\s\S]*?\*/", "", logic)
+        assert not re.search(r"\b(document|window|fetch|localStorage)\b", code)
 
 
 def test_every_folder_says_what_it_is_for():

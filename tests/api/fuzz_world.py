@@ -135,6 +135,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"events": ["run.finished"], "active": False},
     "change_member": {"role": "reviewer", "languages": ["en"]},
     "set_active": {"is_active": False},
+    "set_check_active": {"is_active": False},
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""

@@ -17,10 +17,11 @@ def run(live_server: Any, page: Any) -> Any:
             """async (script) => {
                 const r = await import("/static/js/ranking.js");
                 const { ActiveClock } = await import("/static/js/clock.js");
+                const { WorkSpell } = await import("/static/js/work_spell.js");
                 const blank = r.blank(["A", "B", "C", "D"]);
                 const scored = (...pairs) => pairs.reduce((s, [l, n]) => r.setScore(s, l, n), blank);
-                const made = new Function("r", "scored", "ActiveClock", `return ${script}`);
-                return made(r, scored, ActiveClock);
+                const made = new Function("r", "scored", "ActiveClock", "WorkSpell", `return ${script}`);
+                return made(r, scored, ActiveClock, WorkSpell);
             }""",
             script,
         )
@@ -125,3 +126,12 @@ def test_of_a_pause_only_thirty_seconds_count_as_active(run):
         "(() => { const c = new ActiveClock(0); c.note(10000); c.note(310000); return c.seconds(315000); })()"
     )
     assert run(clock) == 10 + 30 + 5
+
+
+def test_a_spell_of_work_outlasts_a_page_and_ends_with_a_longer_pause(run):
+    spell = "(() => {{ const s = new WorkSpell(ActiveClock, 1000, {kept}); {moves}; return s.seconds; }})()"
+    worked = "s.note(11000); s.note(31000)"
+    assert run(spell.format(kept="null", moves=worked)) == 30
+    assert run(spell.format(kept="{seconds: 100, at: 0}", moves=worked)) == 130
+    assert run(spell.format(kept="{seconds: 100, at: -300000}", moves=worked)) == 30
+    assert run(spell.format(kept="null", moves=f"{worked}; s.note(400000); s.note(405000)")) == 5

@@ -16,6 +16,7 @@ from rankloop_client.operations import Listing, Operation
 from rankloop_client.reading import hints
 
 ONCE = "a subscription is set up once, on a lead's page, and then it is the receiver that is called"
+LOOKED_AT = "what is right at an item, a lead decides with the texts in view, on the page"
 BY_HAND = "who is let in, and as what, a lead decides on the page"
 NOT_COVERED = {
     "schema": "what the API says about itself is for programs that know no client",
@@ -27,6 +28,9 @@ NOT_COVERED = {
     "test_webhook": ONCE,
     "deliveries": ONCE,
     "send_again": ONCE,
+    "checks": LOOKED_AT,
+    "make_check": LOOKED_AT,
+    "set_check_active": LOOKED_AT,
     "members": BY_HAND,
     "member": BY_HAND,
     "change_member": BY_HAND,
