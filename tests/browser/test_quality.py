@@ -30,6 +30,7 @@ def starter(desk: Any) -> Any:
     build.golds(desk.project, 1, "test", k=3)
     build.policy(desk.project, onboarding=True, least_ranking_agreement=0.0)
     Membership.objects.update(onboarding="tutorial")
+    desk.membership.refresh_from_db()
     return desk
 
 
@@ -113,11 +114,11 @@ def test_a_break_is_suggested_after_so_much_work_and_blocks_nothing(desk, until)
         page.clock.run_for(25_000)
         page.mouse.wheel(0, 1)
         page.keyboard.press("ArrowRight")
-    notice = page.locator("#notices").get_by_text("short break")
+    notice = page.locator("#rest").get_by_text("short break")
     expect(notice).to_be_visible()
     desk.press("a", "7", "6", "5", "4", "Enter")
     until(lambda: Ranking.objects.count() == 1)
-    page.locator("#notices").get_by_role("button", name="Go on").click()
+    page.locator("#rest").get_by_role("button", name="Go on").click()
     expect(notice).to_have_count(0)
 
 
