@@ -214,6 +214,8 @@ DOORS: dict[str, Door] = {
     "api:items": lead(),
     "api:guidelines-versions": lead(),
     "api:rubrics": lead(),
+    "api:checks": lead(),
+    "api:set-check-active": lead("item"),
     "api:datasets": lead(),
     "api:dataset": lead("dataset"),
     "api:dataset-rows": lead("dataset"),

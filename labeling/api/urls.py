@@ -7,6 +7,7 @@ from django.urls import path
 from labeling.api import (
     answers,
     assignments,
+    checks,
     completions,
     datasets,
     demonstrations,
@@ -116,6 +117,8 @@ urlpatterns = [
         "projects/<str:project>/completions/write", runs.WriteCompletions.as_view(), name="write-completions"
     ),
     path("projects/<str:project>/items", items.Items.as_view(), name="items"),
+    path("projects/<str:project>/checks", checks.Checks.as_view(), name="checks"),
+    path("checks/<str:item>/active", checks.SetCheckActive.as_view(), name="set-check-active"),
     path("projects/<str:project>/datasets", datasets.Datasets.as_view(), name="datasets"),
     path("datasets/<str:dataset>", datasets.OneDataset.as_view(), name="dataset"),
     path("datasets/<str:dataset>/rows", datasets.DatasetRows.as_view(), name="dataset-rows"),

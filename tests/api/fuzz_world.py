@@ -187,6 +187,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "help": {"en": "7 is excellent"},
         "note": "",
     },
+    "set_check_active": {"is_active": False},
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""
