@@ -49,7 +49,7 @@ COMMON: dict[str, Promise] = {
     "sent_back": _("A reviewer sent this back to you: {comment}"),
 }
 
-READING: dict[str, Promise] = {
+READING: dict[str, Promise] = COMMON | {
     "words": _("Words: {n}"),
     "turns": _("Turns: {n}"),
     "width_narrow": _("Narrow texts"),
@@ -74,61 +74,57 @@ READING: dict[str, Promise] = {
     **{f"sensitive_{each.value}": each.label for each in Sensitive},
 }
 
-RANK: dict[str, Promise] = (
-    COMMON
-    | READING
-    | {
-        "answer": _("Answer"),
-        "move_up": _("Move {letter} up"),
-        "move_down": _("Move {letter} down"),
-        "score_of": _("Score of {letter}, from {min} (very bad) to {max} (excellent)"),
-        "score_low": _("very bad"),
-        "score_high": _("excellent"),
-        "flags": _("Flags"),
-        "flagging": _("Flags of {letter}: press a key to set one, Escape to end."),
-        "flagging_required": _(
-            "Flags of {letter}: a key goes from yes to no, N says no to all that are open, Escape ends."
-        ),
-        "flag_yes": pgettext_lazy("flag", "Yes"),
-        "flag_no": pgettext_lazy("flag", "No"),
-        "flag_asks": _("yes or no wanted"),
-        "flags_wanted": _("Flags of {letters} want a yes or a no."),
-        "said_flag_yes": _("{flag}, {letter}: yes."),
-        "said_flag_no": _("{flag}, {letter}: no."),
-        "said_flag_unset": _("{flag}, {letter}: not set."),
-        "scale": _("The scale, from {min} to {max}"),
-        "place": pgettext_lazy("rank", "No. {n}"),
-        "place_tied": pgettext_lazy("rank", "No. {n}, shared"),
-        "tier": _("Place {n}: {letters}"),
-        "tier_asks": _("Place {n}: {letters}, not decided"),
-        "chip": _("{letter}, score {score}"),
-        "chip_unscored": _("{letter}, no score yet"),
-        "keep_tie": _("Keep the tie"),
-        "scored": _("{n} of {k} scored."),
-        "are_equal": _("{letters} are equal: order them, or press = to keep the tie."),
-        "said_place": _("{letter}: place {n} of {k}."),
-        "said_tied": _("{letters} tied at place {n}."),
-        "conflicts": _("Pairs where scores and order disagree: {n}."),
-        "hint_rate": _("Score an answer, or drag its letter here."),
-        "hint_direct": _("Put an answer first or last with [ and ], or drag its letter here."),
-        "unplaced": _("Not in the order yet: {letters}."),
-        "ask_two": _("Which is better, {left} or {right}?"),
-        "ask_best": _("Which is the best of what is left?"),
-        "ask_worst": _("Which is the worst of what is left?"),
-        "ask_step": _("Step {n} of at most {most}."),
-        "is_better": _("{letter} is better"),
-        "is_equal": _("Equal"),
-        "rest_equal": _("All that is left is equal"),
-        "said_better": _("{better} is better than {worse}."),
-        "said_best": _("{letter} is the best."),
-        "said_worst": _("{letter} is the worst."),
-        "are_tied": _("{letters} are equal."),
-        "went_back": _("One step back."),
-        "order_whole": _("The order is whole."),
-        "score_next": _("Now score {letter}."),
-        "ready_all_bad": _("Ready to submit. When all are bad, an order is not needed."),
-    }
-)
+RANK: dict[str, Promise] = READING | {
+    "answer": _("Answer"),
+    "move_up": _("Move {letter} up"),
+    "move_down": _("Move {letter} down"),
+    "score_of": _("Score of {letter}, from {min} (very bad) to {max} (excellent)"),
+    "score_low": _("very bad"),
+    "score_high": _("excellent"),
+    "flags": _("Flags"),
+    "flagging": _("Flags of {letter}: press a key to set one, Escape to end."),
+    "flagging_required": _(
+        "Flags of {letter}: a key goes from yes to no, N says no to all that are open, Escape ends."
+    ),
+    "flag_yes": pgettext_lazy("flag", "Yes"),
+    "flag_no": pgettext_lazy("flag", "No"),
+    "flag_asks": _("yes or no wanted"),
+    "flags_wanted": _("Flags of {letters} want a yes or a no."),
+    "said_flag_yes": _("{flag}, {letter}: yes."),
+    "said_flag_no": _("{flag}, {letter}: no."),
+    "said_flag_unset": _("{flag}, {letter}: not set."),
+    "scale": _("The scale, from {min} to {max}"),
+    "place": pgettext_lazy("rank", "No. {n}"),
+    "place_tied": pgettext_lazy("rank", "No. {n}, shared"),
+    "tier": _("Place {n}: {letters}"),
+    "tier_asks": _("Place {n}: {letters}, not decided"),
+    "chip": _("{letter}, score {score}"),
+    "chip_unscored": _("{letter}, no score yet"),
+    "keep_tie": _("Keep the tie"),
+    "scored": _("{n} of {k} scored."),
+    "are_equal": _("{letters} are equal: order them, or press = to keep the tie."),
+    "said_place": _("{letter}: place {n} of {k}."),
+    "said_tied": _("{letters} tied at place {n}."),
+    "conflicts": _("Pairs where scores and order disagree: {n}."),
+    "hint_rate": _("Score an answer, or drag its letter here."),
+    "hint_direct": _("Put an answer first or last with [ and ], or drag its letter here."),
+    "unplaced": _("Not in the order yet: {letters}."),
+    "ask_two": _("Which is better, {left} or {right}?"),
+    "ask_best": _("Which is the best of what is left?"),
+    "ask_worst": _("Which is the worst of what is left?"),
+    "ask_step": _("Step {n} of at most {most}."),
+    "is_better": _("{letter} is better"),
+    "is_equal": _("Equal"),
+    "rest_equal": _("All that is left is equal"),
+    "said_better": _("{better} is better than {worse}."),
+    "said_best": _("{letter} is the best."),
+    "said_worst": _("{letter} is the worst."),
+    "are_tied": _("{letters} are equal."),
+    "went_back": _("One step back."),
+    "order_whole": _("The order is whole."),
+    "score_next": _("Now score {letter}."),
+    "ready_all_bad": _("Ready to submit. When all are bad, an order is not needed."),
+}
 
 WRITING: dict[str, Promise] = {
     "count": _("Words: {words} · Characters: {characters}"),
@@ -150,14 +146,10 @@ WRITING: dict[str, Promise] = {
     "versions_failed": _("What you have sent before cannot be fetched right now."),
 }
 
-DEMONSTRATE: dict[str, Promise] = (
-    COMMON
-    | READING
-    | {
-        "write_something": _("Write an answer first."),
-        **WRITING,
-    }
-)
+DEMONSTRATE: dict[str, Promise] = READING | {
+    "write_something": _("Write an answer first."),
+    **WRITING,
+}
 
 PROMPT: dict[str, Promise] = (
     COMMON
