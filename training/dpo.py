@@ -135,7 +135,7 @@ def prefer(run: Run) -> dict[str, Any]:
 def log_probs_of_items(policy: PreTrainedModel, items: Sequence[Item], pad: int) -> Tensor:
     """[N] log-probability of every completion, nats, items end to end."""
     batch = collate(*flatten(items), pad, policy.device)
-    return (log_probs_of(response_logits(policy, batch), batch.responses) * batch.response_mask).sum(dim=1)
+    return batch.laid_out(log_probs_of(response_logits(policy, batch), batch.targets)).sum(dim=1)
 
 
 @torch.no_grad()

@@ -16,6 +16,8 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from training.apart import APART, end_to_end
+from training.cache import roomy
 from training.tokens import Batch
 
 
@@ -24,23 +26,34 @@ def states(backbone: PreTrainedModel, batch: Batch) -> Tensor:
     if backbone.config.is_encoder_decoder:
         out = backbone(**_encoded(backbone, batch), **_decoded(backbone, batch, batch.width + 1))
         return cast(Tensor, out.last_hidden_state)
-    hidden = backbone(input_ids=_from_left(batch), use_cache=False).last_hidden_state
-    return _at(hidden, _before(batch, batch.width + 1))
+    read, first = _unmasked(backbone, batch)
+    hidden = backbone(**read, use_cache=False).last_hidden_state
+    # Beyond its last token a row's state is that token's once more: nobody asks for it.
+    before = torch.arange(batch.width + 1, device=first.device).minimum(batch.lengths.unsqueeze(1))
+    return cast(Tensor, hidden.flatten(0, 1)[first.unsqueeze(1) + before])
 
 
 def response_logits(model: PreTrainedModel, batch: Batch, temperature: float = 1.0) -> Tensor:
-    """[B, R, V]: the logits that predict each response token, and no others, divided by the temperature."""
+    """[N, V]: the logits that predict the batch's response tokens, end to end, divided by the temperature.
+
+    None are computed at other places, padding included.
+    """
+    places = torch.arange(batch.width, device=batch.ids.device)
     if model.config.is_encoder_decoder:
-        logits = model(**_encoded(model, batch), **_decoded(model, batch, batch.width)).logits
+        read = _encoded(model, batch) | _decoded(model, batch, batch.width)
+        first = torch.arange(len(batch.ids), device=batch.ids.device) * batch.width
     else:
-        columns = _before(batch, batch.width)
-        # The model's own output layer reads these states alone, and whatever follows it is applied as ever.
-        head = model.get_output_embeddings()
-        hook = head.register_forward_pre_hook(lambda _, hidden: (_at(hidden[0], columns),))
-        try:
-            logits = model(input_ids=_from_left(batch), use_cache=False).logits
-        finally:
-            hook.remove()
+        read, first = _unmasked(model, batch)
+        read["use_cache"] = False
+    before = (first.unsqueeze(1) + places)[batch.response_mask.bool()]
+    # The model's own output layer reads these states alone, and whatever follows it is applied as ever.
+    hook = model.get_output_embeddings().register_forward_pre_hook(
+        lambda _, hidden: (hidden[0].flatten(0, 1)[before],)
+    )
+    try:
+        logits = model(**read).logits
+    finally:
+        hook.remove()
     return tempered(logits, temperature)
 
 
@@ -70,7 +83,7 @@ def begin(model: PreTrainedModel, prompts: Batch, copies: int) -> Reader:
 class _DecoderReader:
     def __init__(self, model: PreTrainedModel, prompts: Batch, copies: int) -> None:
         self._model = model
-        cache = DynamicCache(config=model.config)
+        cache = roomy(DynamicCache(config=model.config))
         row = _reading(model, prompts.ids, prompts.mask, prompts.positions)
         out = model(**row, past_key_values=cache, use_cache=True, logits_to_keep=1)
         self._cache = out.past_key_values
@@ -126,27 +139,27 @@ def start_token(config: PreTrainedConfig) -> int:
     return int(config.pad_token_id if start is None else start)
 
 
-def _from_left(batch: Batch) -> Tensor:
-    """[B, T] ids of rows that begin at the first column, T the longest of them.
+def _unmasked(model: PreTrainedModel, batch: Batch) -> tuple[dict[str, Any], Tensor]:
+    """What a decoder reads of a batch, and [B] where among its states, end to end, each row's last prompt
+    token stands.
 
-    What pads them stands on the right, where a causal model does not look: it needs neither a mask nor
-    positions, and rows of like length have next to no padding, however long their prompts are.
+    Rows begin at the first column: what pads them stands on the right, where a causal model does not look, so
+    it needs neither a mask nor positions, and rows of like length have next to no padding, however long their
+    prompts are. A model that attends apart reads no padding at all.
     """
-    width = batch.ids.shape[1]
-    columns = torch.arange(width, device=batch.ids.device) + batch.mask.argmax(dim=1, keepdim=True)
-    return batch.ids.gather(1, columns % width)[:, : int(batch.mask.sum(dim=1).max())]
-
-
-def _before(batch: Batch, width: int) -> Tensor:
-    """[B, width] the columns of `_from_left` that have read the prompt and 0, 1, … response tokens."""
-    first = batch.prompt_mask.sum(dim=1, keepdim=True) - 1
-    longest = int(batch.mask.sum(dim=1).max())
-    return (first + torch.arange(width, device=batch.ids.device)).clamp(max=longest - 1)
-
-
-def _at(states: Tensor, columns: Tensor) -> Tensor:
-    """[B, N, H] the states [B, T, H] at each row's columns [B, N]."""
-    return states.gather(1, columns.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
+    lengths = batch.mask.sum(dim=1)
+    prompts = lengths - batch.lengths
+    if model.config._attn_implementation == APART and len(lengths) > 1:
+        order = lengths.argsort()  # equal lengths side by side
+        real = batch.mask[order].bool()
+        ids, positions = batch.ids[order][real], batch.positions[order][real]
+        begins = torch.empty_like(lengths)
+        begins[order] = lengths[order].cumsum(0) - lengths[order]
+        return end_to_end(ids, positions, lengths[order].tolist()), begins + prompts - 1
+    width = int(lengths.max())
+    columns = torch.arange(width, device=lengths.device) + batch.mask.argmax(dim=1, keepdim=True)
+    ids = batch.ids.gather(1, columns.clamp(max=batch.ids.shape[1] - 1))
+    return {"input_ids": ids}, torch.arange(len(lengths), device=lengths.device) * width + prompts - 1
 
 
 def _reading(model: PreTrainedModel, ids: Tensor, mask: Tensor, positions: Tensor) -> dict[str, Tensor]:

@@ -19,23 +19,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from torch import Tensor
+from transformers import PreTrainedModel
 
+from training.apart import APART
 from training.data import Example
-from training.families import response_logits
+from training.families import response_logits, states
 from training.prefix import Sharing, block_mask, exactly, probed
 from training.sampling import log_probs_of
 from training.tokens import collate
 
-APART = "apart"
-"""`attend_apart` among transformers' implementations of attention."""
 PROBED = 4
 """Examples in the row that a run tries first."""
 
@@ -47,7 +43,6 @@ class Rows:
     ids, positions, segments [B, T]; a segment is k in the row's k-th example, from 1, and -1 in padding
     before  [N, 2]  row and column of the token before each response token, examples end to end
     targets [N]     the response tokens
-    lengths         of each row's examples
     """
 
     ids: Tensor
@@ -55,7 +50,6 @@ class Rows:
     segments: Tensor
     before: Tensor
     targets: Tensor
-    lengths: list[list[int]]
 
     @property
     def shared(self) -> bool:
@@ -85,12 +79,10 @@ class Packing:
                 print(f"Packing is off: {self.sharing.why}", file=sys.stderr)
             elif model.config._attn_implementation == "flex_attention":
                 self.capacity = limit
-            elif model.config._attn_implementation == APART:
-                self.capacity = sys.maxsize
 
     def log_probs(self, model: PreTrainedModel, examples: Sequence[Example]) -> Tensor:
         """[N] nats of every response token of the examples, end to end."""
-        if not self.sharing.used:
+        if not self.sharing.used or model.config._attn_implementation == APART:
             return unpacked_log_probs(model, examples, self.pad)
         lengths = [len(example.prompt) + len(example.response) for example in examples]
         layout = first_fit_decreasing(lengths, self.capacity or max(lengths))
@@ -98,10 +90,10 @@ class Packing:
 
 
 def unpacked_log_probs(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> Tensor:
-    """[N] as of `Packing.log_probs`, a row each."""
+    """[N] as of `Packing.log_probs`, as a batch: a row each, or end to end by a model that attends apart."""
     prompts = [example.prompt for example in examples]
     batch = collate(prompts, [example.response for example in examples], pad, model.device)
-    return log_probs_of(response_logits(model, batch), batch.responses)[batch.response_mask.bool()]
+    return log_probs_of(response_logits(model, batch), batch.targets)
 
 
 def packed_log_probs(model: PreTrainedModel, rows: Rows) -> Tensor:
@@ -113,48 +105,11 @@ def packed_log_probs(model: PreTrainedModel, rows: Rows) -> Tensor:
 def states_before(model: PreTrainedModel, rows: Rows) -> Tensor:
     """[N, H] the states that predict the response tokens, examples end to end."""
     layout: dict[str, Any] = {}
-    if rows.shared and model.config._attn_implementation == APART:
-        # A mask of this shape is taken as it is: none is made, and none is looked at.
-        nothing = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=model.device)
-        layout = {"attention_mask": nothing, "position_ids": rows.positions, "lengths": rows.lengths[0]}
-    elif rows.shared:
+    if rows.shared:
         layout = {"attention_mask": block_mask(model, rows.segments), "position_ids": rows.positions}
-    states = model.base_model(input_ids=rows.ids, use_cache=False, **layout).last_hidden_state
-    found: Tensor = states[rows.before[:, 0], rows.before[:, 1]]
+    hidden = model.base_model(input_ids=rows.ids, use_cache=False, **layout).last_hidden_state
+    found: Tensor = hidden[rows.before[:, 0], rows.before[:, 1]]
     return found
-
-
-def attend_apart(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    lengths: Sequence[int] | None = None,
-    **options: Any,
-) -> tuple[Tensor, None]:
-    """Causal attention within each of the examples of the only row, whose lengths are given.
-
-    query, key, value [1, heads, T, size] to [1, T, heads, size]. Without lengths it is torch's as usual.
-    """
-    if lengths is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    parts, start = [], 0
-    for length, group in groupby(lengths):
-        count = sum(1 for _ in group)
-        end = start + count * length
-        some, seen, known = (
-            states[0, :, start:end].unflatten(1, (count, length)).transpose(0, 1)
-            for states in (query, key, value)
-        )
-        read, _ = sdpa_attention_forward(module, some, seen, known, None, **options)
-        parts.append(read.reshape(1, count * length, *read.shape[2:]))
-        start = end
-    return torch.cat(parts, dim=1), None
-
-
-AttentionInterface.register(APART, attend_apart)
-AttentionMaskInterface.register(APART, sdpa_mask)
 
 
 def first_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -202,17 +157,42 @@ def lay_out(
         segments.to(device),
         torch.cat(before).to(device),
         targets.to(device),
-        [[len(texts[index]) for index in row] for row in layout],
     )
 
 
 def probe(model: PreTrainedModel, examples: Sequence[Example], pad: int) -> float:
     """The largest difference between a token's log-probabilities in both forms, in float32."""
     with exactly(model) as whole:
-        one_row = lay_out(examples, [range(len(examples))], pad, model.device)
-        together = packed_log_probs(whole, one_row)
-        apart = unpacked_log_probs(whole, examples, pad)
+        if whole.config._attn_implementation == APART:
+            together = unpacked_log_probs(whole, examples, pad)
+        else:
+            one_row = lay_out(examples, [range(len(examples))], pad, model.device)
+            together = packed_log_probs(whole, one_row)
+        apart = torch.cat([unpacked_log_probs(whole, [one], pad) for one in examples])
     return float((together - apart).abs().max())
+
+
+def read_unpadded(model: PreTrainedModel, longest: Sequence[int], pad: int) -> None:
+    """Let a decoder-only model on a CPU read the rows of a batch without padding, if that changes no state.
+
+    `longest` is a row as long as any that it will read. Elsewhere attention skips nothing for it.
+    """
+    if model.config.is_encoder_decoder or model.device.type != "cpu":
+        return
+    rows = [list(longest[:length]) for length in (1 + len(longest) // 2, 2, len(longest))]
+    batch = collate([row[:1] for row in rows], [row[1:] for row in rows], pad)
+
+    def difference() -> float:
+        with exactly(model) as whole:
+            backbone = cast(PreTrainedModel, whole.base_model)
+            together = states(backbone, batch)
+            found = []
+            for row in range(len(rows)):
+                (alone,) = states(backbone, batch.rows(torch.tensor([row])))
+                found.append(float((alone - together[row, : len(alone)]).abs().max()))
+        return max(found)
+
+    probed(model, difference, "rows without padding", otherwise=[APART])
 
 
 def _probed_first(examples: Sequence[Example]) -> list[Example]:

@@ -28,7 +28,6 @@ from training.losses import (
     gae,
     grpo,
     kl_loss,
-    masked_mean,
     policy_loss,
     rloo,
     scale,
@@ -38,6 +37,7 @@ from training.losses import (
 )
 from training.noise import keyed, uniform
 from training.optimizer import adam, constant_from_tenth
+from training.packing import read_unpadded
 from training.pretraining import Corpus, language_loss
 from training.resume import Part
 from training.reward import score_all
@@ -227,7 +227,7 @@ class Trainer:
             with autocast(settings, batch.ids.device):
                 logits = self.spread_policy(response_logits, batch, settings.temperature)
             everywhere = logits.log_softmax(dim=-1)
-            log_probs = everywhere.gather(-1, batch.responses.unsqueeze(-1)).squeeze(-1)
+            log_probs = batch.laid_out(everywhere.gather(1, batch.targets.unsqueeze(1)).squeeze(1))
             surrogate, clipped = policy_loss(log_probs, old, advantages[rows, width], mask, settings.clip)
             loss = surrogate
             if settings.estimator == "grpo":
@@ -236,7 +236,7 @@ class Trainer:
                 )
             self.spread_policy.backward(loss * share)
             with torch.no_grad():
-                entropy = masked_mean(-(everywhere.exp() * everywhere).sum(dim=-1), mask)
+                entropy = -(everywhere.exp() * everywhere).sum(dim=-1).mean()
                 ratio_errors.append((((log_probs - old) * mask).exp() - 1).abs().max().item())
             part = {"policy_loss": surrogate, "entropy": entropy, "clip_fraction": clipped}
 
@@ -302,6 +302,11 @@ def improve(run: Run) -> dict[str, Any]:
     held_out = [prompt for prompt in prompts if prompt.split == "valid"]
     if not train:
         raise ContractError("prompts.jsonl: no prompt of the train split")
+    longest = max((prompt.ids for prompt in prompts), key=len)
+    whole = [*longest, *[tokenizer.eos_token_id] * settings.max_response_tokens]
+    readers = [policy, *(member.backbone for member in reward.alone if alike)]
+    for model in [*readers, value.backbone] if value else readers:
+        read_unpadded(model, whole, tokenizer.pad_token_id)
     corpus = None
     if settings.pretraining_coefficient:
         corpus = Corpus(

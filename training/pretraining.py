@@ -18,7 +18,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from training.contracts import ContractError, PretrainingRow
 from training.data import batches_by_length, load_rows
 from training.families import response_logits
-from training.losses import masked_mean
 from training.noise import keyed, uniform
 from training.sampling import log_probs_of, response_log_probs
 from training.tokens import Batch, collate, encode_response
@@ -69,7 +68,7 @@ class Corpus:
 
 def language_loss(model: PreTrainedModel, batch: Batch) -> Tensor:
     """Mean nats a response token of the batch, a scalar."""
-    return -masked_mean(log_probs_of(response_logits(model, batch), batch.responses), batch.response_mask)
+    return -log_probs_of(response_logits(model, batch), batch.targets).mean()
 
 
 def row_losses(

@@ -57,6 +57,10 @@ class RewardModel(nn.Module):
         return self
 
     @property
+    def alone(self) -> list[RewardModel]:
+        return [self]
+
+    @property
     def eta(self) -> Tensor | None:
         """log θ, None for a model that knows no ties."""
         return None if self.rho is None else eta_of(self.rho)

@@ -45,14 +45,14 @@ class Samples:
 
 
 def log_probs_of(logits: Tensor, tokens: Tensor) -> Tensor:
-    """[B, R]: log-probability of each token under its logits [B, R, V]."""
+    """[N]: log-probability of each token [N] under its logits [N, V]."""
     return logits.log_softmax(dim=-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
 
 @torch.no_grad()
 def response_log_probs(model: PreTrainedModel, batch: Batch, temperature: float = 1.0) -> Tensor:
     """[B, R], 0 at padding, without gradients."""
-    return log_probs_of(response_logits(model, batch, temperature), batch.responses) * batch.response_mask
+    return batch.laid_out(log_probs_of(response_logits(model, batch, temperature), batch.targets))
 
 
 @torch.no_grad()

@@ -142,6 +142,15 @@ class Batch:
         return self.ids[:, self.ids.shape[1] - self.width :]
 
     @property
+    def targets(self) -> Tensor:
+        """[N] the response tokens, end to end."""
+        return self.responses[self.response_mask.bool()]
+
+    def laid_out(self, values: Tensor) -> Tensor:
+        """[B, R] from a value for each response token [N], 0 at padding."""
+        return values.new_zeros(self.response_mask.shape).masked_scatter(self.response_mask.bool(), values)
+
+    @property
     def lengths(self) -> Tensor:
         """[B] tokens of each response."""
         return self.response_mask.sum(dim=1).long()

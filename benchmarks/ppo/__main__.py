@@ -25,6 +25,7 @@ from benchmarks import memory, trl
 from benchmarks.ppo import opponent
 from training.contracts import PpoSettings
 from training.data import Prompt
+from training.packing import read_unpadded
 from training.ppo import Trainer
 from training.reward_model import RewardModel
 from training.tokens import tiny_tokenizer
@@ -64,8 +65,12 @@ class Side:
     def __init__(
         self, settings: PpoSettings, policy: LlamaForCausalLM, reward: RewardModel, prompts: list[list[int]]
     ) -> None:
-        value, scorer = copy.deepcopy(reward), copy.deepcopy(reward)
-        self.trainer = Trainer(settings, copy.deepcopy(policy), value, tiny_tokenizer(), scorer, None, seed=1)
+        longest = [END] * (max(map(len, prompts)) + settings.max_response_tokens)
+        policy, reward = copy.deepcopy(policy), copy.deepcopy(reward)
+        for model in (policy, reward.backbone):
+            read_unpadded(model, longest, PAD)
+        value, scorer = copy.deepcopy(reward), reward
+        self.trainer = Trainer(settings, policy, value, tiny_tokenizer(), scorer, None, seed=1)
         self.prompts = [Prompt(f"p{n}", "train", (), ids) for n, ids in enumerate(prompts)]
         self.times = Times()
 

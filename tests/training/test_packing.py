@@ -14,8 +14,10 @@ from tests.training.models import build
 from tests.training.test_prefix import CONFIGS, SAFE
 from training import packing
 from training.data import Example
+from training.families import begin
 from training.packing import Packing
 from training.prefix import visible
+from training.tokens import collate
 
 LIMIT = 64
 # ALiBi that counts columns is right as well: between two tokens of an example it counts the same.
@@ -86,11 +88,25 @@ def test_examples_of_equal_length_attend_at_once_and_only_to_themselves() -> Non
     assert packed.tolist() == pytest.approx(alone.tolist(), abs=1e-5)
 
 
-def test_a_model_that_attends_apart_reads_padded_batches_as_before() -> None:
+def test_a_model_that_attends_apart_writes_as_before() -> None:
     model = model_of("gpt2")
-    before = packing.unpacked_log_probs(model, EXAMPLES, 0)
-    assert Packing(model, EXAMPLES, 0, LIMIT).sharing.used
-    assert packing.unpacked_log_probs(model, EXAMPLES, 0).equal(before)
+    prompts = collate([example.prompt for example in EXAMPLES], [[]] * len(EXAMPLES), 0)
+    with torch.no_grad():
+        before = begin(model, prompts, copies=1).logits
+        assert Packing(model, EXAMPLES, 0, LIMIT).sharing.used
+        assert begin(model, prompts, copies=1).logits.equal(before)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_rows_are_read_without_padding_only_where_that_changes_nothing(name: str) -> None:
+    model = model_of(name)
+    own = model.config._attn_implementation
+    with torch.no_grad():
+        alone = torch.cat([packing.unpacked_log_probs(model, [one], 0) for one in EXAMPLES])
+        packing.read_unpadded(model, EXAMPLES[0].prompt + EXAMPLES[0].response, 0)
+        assert model.config._attn_implementation == (packing.APART if name in SAFE else own)
+        together = packing.unpacked_log_probs(model, EXAMPLES, 0)
+    assert together.tolist() == pytest.approx(alone.tolist(), abs=1e-5)
 
 
 def test_a_batch_of_one_example_a_row_is_read_without_a_mask() -> None:
