@@ -22,8 +22,11 @@ from labeling.models import (
     Membership,
     Project,
     Ranking,
+    Return,
+    Review,
     Role,
     User,
+    WrittenPrompt,
 )
 
 Found = TypeVar("Found", bound=models.Model)
@@ -61,14 +64,20 @@ def assignment(user: User, token: Any) -> Assignment:
     return found
 
 
-Given = TypeVar("Given", Ranking, Demonstration)
+Given = TypeVar("Given", Ranking, Demonstration, WrittenPrompt, Review)
 
 
 def own_answer(kind: type[Given], user: User, public_id: str) -> Given:
-    """What the user gave, a ranking or demonstration, while they are a member. Raises Http404."""
+    """What the user gave, an answer of this kind, while they are a member. Raises Http404."""
     given = kind._default_manager.select_related("item", "assignment").filter(labeler_id=user.pk)
     member = {"project__memberships__user": user, "project__memberships__is_active": True}
     return _first(given.filter(public_id=public_id, **member))
+
+
+def own_return(user: User, public_id: str) -> Return:
+    """An answer of the user's that was sent back to them, while they are a member. Raises Http404."""
+    sent = Return.objects.select_related("project").filter(labeler_id=user.pk, public_id=public_id)
+    return _first(sent.filter(project__memberships__user=user, project__memberships__is_active=True))
 
 
 def own_token(user: User, public_id: str) -> ApiToken:

@@ -214,8 +214,8 @@ class UserAdmin(Edited):
 class ProjectAdmin(Edited):
     list_display = ("name", "slug", "policy_model", "created_at")
     search_fields = ("name", "slug", "public_id")
-    add_fields = ("slug", "name", "description", "guidelines")
-    change_fields = ("slug", "name", "description", "guidelines", "policy_model")
+    add_fields = ("slug", "name", "description")
+    change_fields = ("slug", "name", "description", "policy_model")
     readonly_fields = ("policy_model",)
 
     def create(self, request: HttpRequest, wanted: Project) -> Project:
@@ -223,7 +223,6 @@ class ProjectAdmin(Edited):
             wanted.slug,
             wanted.name,
             description=wanted.description,
-            guidelines=wanted.guidelines,
             actor=acting(request),
         )
 
@@ -309,6 +308,12 @@ class ApiTokenAdmin(LookedAt):
 # Columns of the list, then filters, then what can be searched.
 LOOKED_AT: dict[type[models.Model], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     nouns.Rubric: (("project", "version", "scale_max", "created_at"), ("project",), ()),
+    nouns.Guidelines: (
+        ("project", "version", "binding", "note", "created_by", "created_at"),
+        ("project",),
+        (),
+    ),
+    nouns.Acceptance: (("guidelines", "user", "created_at"), ("guidelines__project",), ("user__username",)),
     nouns.Prompt: (
         ("public_id", "project", "preview", "split", "use_case", "language", "group", "source"),
         ("project", "split", "use_case", "is_simulated"),

@@ -19,7 +19,19 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from labeling import courier, launcher
-from labeling.actions import artifacts, audit, datasets, deliveries, loop, queue, resources, retention, runs
+from labeling.actions import (
+    artifacts,
+    audit,
+    datasets,
+    deliveries,
+    disputes,
+    loop,
+    queue,
+    resources,
+    retention,
+    runs,
+    written_prompts,
+)
 from labeling.actions.errors import NotNow
 from labeling.models import Project, Run, User
 
@@ -38,7 +50,8 @@ def _stop(**signal: Any) -> None:
 def tick() -> None:
     """Sweep, move the rounds on, announce waiting runs. Each part goes on if another fails."""
     parts = (
-        runs.sweep, queue.expire_leases, loop.tick, audit.seal, artifacts.clear_staging, retention.tick
+        runs.sweep, queue.expire_leases, disputes.tick, loop.tick, written_prompts.adopt_due, audit.seal,
+        artifacts.clear_staging, retention.tick,
     )  # fmt: skip
     for part in parts:
         _guarded(part)

@@ -75,6 +75,14 @@ class Client:
     def project(self, project: str) -> work.ProjectWhole:
         return self._server.call(operations.PROJECT, {"project": project})
 
+    def guidelines(self, project: str) -> work.Guidelines:
+        return self._server.call(operations.GUIDELINES, {"project": project})
+
+    def accept_guidelines(self, project: str, version: int) -> work.Guidelines:
+        """Say that one works by this version. Raises Conflict if another is in force by now."""
+        body = {"version": version}
+        return self._server.call(operations.ACCEPT_GUIDELINES, {"project": project}, body=body)
+
     # --- a labeler's work ---
 
     def next(self, project: str, kind: str, *, ahead: bool = False) -> work.Assignment | None:
@@ -103,7 +111,10 @@ class Client:
         self._server.call(operations.RELEASE, {"assignment": assignment})
 
     def skip(self, assignment: str, reason: str, comment: str = "") -> None:
-        """Pass on an item for good: unclear, too_hard, language, sensitive, broken or other."""
+        """Pass on an item for good: unclear, too_hard, language, sensitive, broken, other or report.
+
+        Who reports a prompt says why in the comment: a reviewer sees it at once.
+        """
         body = {"reason": reason, "comment": comment}
         self._server.call(operations.SKIP, {"assignment": assignment}, body=body)
 
@@ -200,7 +211,36 @@ class Client:
     def ranking(self, ranking: str) -> records.RankingWhole:
         return self._server.call(operations.RANKING, {"ranking": ranking})
 
-    # --- prompts, completions and the queue: from here on for leads ---
+    # --- what labelers go by: from here on for leads ---
+
+    def guidelines_versions(self, project: str) -> Iterator[records.GuidelinesVersion]:
+        return self._server.pages(operations.GUIDELINES_VERSIONS, {"project": project})
+
+    def write_guidelines(
+        self, project: str, base: int, text: str, *, binding: bool = False, note: str = ""
+    ) -> records.GuidelinesVersion:
+        """A new version. Raises Conflict, with the `stored` one, if `base` is not the newest (0: none)."""
+        body = {"base": base, "text": text, "binding": binding, "note": note}
+        return self._server.call(operations.WRITE_GUIDELINES, {"project": project}, body=body)
+
+    def rubrics(self, project: str) -> Iterator[records.RubricVersion]:
+        return self._server.pages(operations.RUBRICS, {"project": project})
+
+    def write_rubric(
+        self,
+        project: str,
+        base: int,
+        flags: Sequence[records.SentFlag],
+        *,
+        scale_max: int = 7,
+        help: Mapping[str, str] | None = None,
+        note: str = "",
+    ) -> records.RubricVersion:
+        """A new version. Raises Conflict if `base` is not the newest. What is held keeps its own."""
+        body = {"base": base, "flags": flags, "scale_max": scale_max, "help": help or {}, "note": note}
+        return self._server.call(operations.WRITE_RUBRIC, {"project": project}, body=body)
+
+    # --- prompts, completions and the queue ---
 
     def prompts(
         self,

@@ -39,6 +39,9 @@ ME = Operation("GET", "me", work.Me)
 PROJECTS = Listing("projects", work.Project)
 PROJECT = Operation("GET", "projects/{project}", work.ProjectWhole)
 
+GUIDELINES = Operation("GET", "projects/{project}/guidelines", work.Guidelines)
+ACCEPT_GUIDELINES = Operation("POST", "projects/{project}/guidelines/accept", work.Guidelines)
+
 # --- a labeler's work: all of it is the same when done twice ---
 
 NEXT = Operation("POST", "projects/{project}/next", work.Next)
@@ -76,10 +79,17 @@ MODELS = Listing("projects/{project}/models", records.Model)
 MODEL = Operation("GET", "models/{model}", records.ModelWhole)
 ROUNDS = Listing("projects/{project}/rounds", records.Round)
 ROUND = Operation("GET", "rounds/{round}", records.Round)
+GUIDELINES_VERSIONS = Listing("projects/{project}/guidelines/versions", records.GuidelinesVersion)
+RUBRICS = Listing("projects/{project}/rubrics", records.RubricVersion)
 
 # --- what leads write ---
 
 IMPORT_PROMPTS = Operation("POST", "projects/{project}/prompts", records.LandedPrompts)
+# Written again on the same base, it is refused because of the first.
+WRITE_GUIDELINES = Operation(
+    "POST", "projects/{project}/guidelines/versions", records.GuidelinesVersion, repeatable=False
+)
+WRITE_RUBRIC = Operation("POST", "projects/{project}/rubrics", records.RubricVersion, repeatable=False)
 IMPORT_COMPLETIONS = Operation("POST", "projects/{project}/completions", records.LandedCompletions)
 # After a second freeze the `newest` of its answer may be what the first one made; a second stop, override or
 # start is refused because of the first. Who lost such an answer must look, and decide.

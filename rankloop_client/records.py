@@ -113,9 +113,11 @@ class Completion:
 
 @dataclass(frozen=True)
 class Item:
+    """`prompt` is None where one is to be written."""
+
     item: str
     kind: str
-    prompt: str
+    prompt: str | None
     k: int
     state: str
     overlap: int
@@ -161,12 +163,13 @@ class DemonstrationWhole(Demonstration):
 
 @dataclass(frozen=True)
 class Place:
-    """What a ranking says of one completion; `rank` 1 is best, equal ranks are ties."""
+    """What a ranking says of one completion; `rank` 1 is best, equal ranks are ties. `denied`: flagged no."""
 
     completion: str
     score: int
     rank: int | None
     flags: tuple[str, ...]
+    denied: tuple[str, ...]
     moved: bool
 
 
@@ -356,3 +359,50 @@ class Round:
     override_reason: str
     started_at: datetime
     finished_at: datetime | None
+
+
+# --- what labelers go by -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GuidelinesVersion:
+    version: int
+    text: Text
+    binding: bool
+    note: str
+    written_by: Person | None
+    created_at: datetime
+    accepted_by: int
+
+
+class SentFlag(TypedDict, total=False):
+    """A flag to ask: labels and help by language, of which `en` must have a label."""
+
+    key: Required[str]
+    labels: Required[dict[str, str]]
+    help: dict[str, str]
+    required: bool
+    use_cases: list[str]
+
+
+@dataclass(frozen=True)
+class WrittenFlag:
+    """Labels and help by language; without `use_cases` it is asked everywhere."""
+
+    key: str
+    labels: dict[str, str]
+    help: dict[str, str]
+    required: bool
+    use_cases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RubricVersion:
+    version: int
+    scale_min: int
+    scale_max: int
+    help: dict[str, str]
+    flags: tuple[WrittenFlag, ...]
+    note: str
+    written_by: Person | None
+    created_at: datetime

@@ -73,6 +73,16 @@ class ProjectWhole(Project):
     guidelines: Text
 
 
+@dataclass(frozen=True)
+class Guidelines:
+    """Those in force; 0 where there are none. Who `must_accept` them is given no work before."""
+
+    version: int
+    text: Text
+    accepted: int | None
+    must_accept: bool
+
+
 # --- a labeler's work --------------------------------------------------------------------------------
 
 
@@ -91,9 +101,12 @@ class LetteredCompletion:
 
 @dataclass(frozen=True)
 class Flag:
+    """A `required` one wants a yes (`flags`) or a no (`denied`) for each completion."""
+
     key: str
     label: str
     help: str
+    required: bool
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,7 @@ class Rubric:
     version: int
     scale_min: int
     scale_max: int
+    help: str
     flags: tuple[Flag, ...]
 
 
@@ -153,6 +167,7 @@ class GivenRanking(TypedDict, total=False):
     tiers: list[list[str]] | None
     tied: list[str]
     flags: dict[str, list[str]]
+    denied: dict[str, list[str]]
     moved: list[str]
     all_bad: bool
     comment: str

@@ -5,16 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from labeling.actions.golds import Right, make
 from labeling.actions.items import NewItem, create_items
 from labeling.actions.text import body_digest, text_digest
 from labeling.models import (
     Assignment,
     Completion,
+    Gold,
     Item,
     Kind,
     Membership,
     Project,
     Prompt,
+    Purpose,
+    QualityPolicy,
     Role,
     Rubric,
     User,
@@ -60,11 +64,59 @@ def rank_items(of: Project, count: int, *, k: int = 4, overlap: int = 1, **more:
     return list(Item.objects.filter(project=of).order_by("pk")[before:])
 
 
+def golds(of: Project, count: int, purpose: str = Purpose.GOLD, *, k: int = 4) -> list[Gold]:
+    """Checks whose first completion is best, then the second, and so on; the last one hallucinates."""
+    right = Right(
+        ranks=list(range(1, k + 1)),
+        flags=[[]] * (k - 1) + [["hallucination"]],
+        checked=["hallucination"],
+        explanation={"en": "The first one **answers**."},
+    )
+    made = []
+    for _ in range(count):
+        number = Item.objects.filter(project=of).count()
+        asked = prompt(of, f"{purpose} {number}")
+        texts = [completion(asked, f"answer {place} to {purpose} {number}") for place in range(k)]
+        made.append(make(of, asked, texts, purpose, right))
+    return made
+
+
+def right_answer(to: Assignment, **more: Any) -> dict[str, Any]:
+    """What the checks of `golds` want, in the letters of this assignment."""
+    letters = [chr(ord("A") + place) for place in range(len(to.shown_order))]
+    by_place = sorted(zip(to.shown_order, letters, strict=True))
+    return {
+        "scores": {letter: max(1, 7 - place) for place, letter in by_place},
+        "tiers": [[letter] for _place, letter in by_place],
+        "flags": {by_place[-1][1]: ["hallucination"]},
+        **more,
+    }
+
+
+def wrong_answer(to: Assignment) -> dict[str, Any]:
+    """The other way round, and without the flag."""
+    whole = right_answer(to)
+    scores = {letter: 8 - score for letter, score in whole["scores"].items()}
+    return {"scores": scores, "tiers": whole["tiers"][::-1]}
+
+
+def policy(of: Project, **values: Any) -> QualityPolicy:
+    return QualityPolicy.objects.update_or_create(project=of, defaults=values)[0]
+
+
 def demonstrate_items(of: Project, count: int, *, overlap: int = 1) -> list[Item]:
     create_items(
         of, [NewItem(prompt(of, f"write {n}"), Kind.DEMONSTRATE, overlap=overlap) for n in range(count)]
     )
     return list(Item.objects.filter(project=of, kind=Kind.DEMONSTRATE).order_by("pk"))
+
+
+PROMPT: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+    "use_case": "open_qa",
+    "language": "en",
+}
+"""What a plain prompt is given as."""
 
 
 def key() -> str:

@@ -17,6 +17,11 @@ from labeling.actions.audit import chain_digest
 from labeling.models import AuditEvent
 from training.contracts import ContractError, verify_manifest
 
+GIVEN = " UNION ALL ".join(
+    f"SELECT id, item_id, slot_id, assignment_id, labeler_id FROM labeling_{kind} WHERE item_id IS NOT NULL"
+    for kind in ("ranking", "demonstration", "writtenprompt", "review")
+)
+"""Every answer to an item of the queue, of whatever kind."""
 QUEUE = {
     "a member has a place in the queue of each kind of work": """
         SELECT member.id FROM labeling_membership member
@@ -24,36 +29,42 @@ QUEUE = {
         GROUP BY member.id HAVING count(DISTINCT place.kind) < 2""",
     "no more answers in slots than the item ever had room for": """
         SELECT item.id FROM labeling_item item JOIN labeling_slot slot ON slot.item_id = item.id
-        GROUP BY item.id, item.overlap, item.state
+        WHERE slot.reserved_for_id IS NULL GROUP BY item.id, item.overlap, item.state
         HAVING count(*) FILTER (WHERE slot.state = 'open') > 0
            AND count(*) FILTER (WHERE slot.state <> 'closed') > item.overlap""",
     "an open item has as many live slots as it wants, or more that were filled before": """
         SELECT item.id FROM labeling_item item JOIN labeling_slot slot ON slot.item_id = item.id
-        WHERE item.state = 'open' GROUP BY item.id, item.overlap
+        WHERE item.state = 'open' AND slot.reserved_for_id IS NULL GROUP BY item.id, item.overlap
         HAVING count(*) FILTER (WHERE slot.state <> 'closed') < item.overlap""",
-    "a slot is filled exactly where an answer fills it": """
-        SELECT slot.id FROM labeling_slot slot
-        LEFT JOIN labeling_ranking ranking ON ranking.slot_id = slot.id
-        LEFT JOIN labeling_demonstration demonstration ON demonstration.slot_id = slot.id
-        WHERE (slot.state = 'filled') <> (num_nonnulls(ranking.id, demonstration.id) = 1)""",
+    "a slot is filled exactly where an answer fills it": f"""
+        SELECT slot.id FROM labeling_slot slot LEFT JOIN ({GIVEN}) AS answer ON answer.slot_id = slot.id
+        GROUP BY slot.id HAVING (slot.state = 'filled') <> (count(answer.id) = 1)""",
     "a slot is held exactly where one live assignment holds it": """
         SELECT slot.id FROM labeling_slot slot
         WHERE (slot.state = 'held') <> ((SELECT count(*) FROM labeling_assignment held
             WHERE held.slot_id = slot.id AND held.state IN ('reserved', 'open')) = 1)""",
-    "nobody answers an item twice": """
-        SELECT item_id FROM (SELECT item_id, labeler_id FROM labeling_ranking UNION ALL
-            SELECT item_id, labeler_id FROM labeling_demonstration WHERE item_id IS NOT NULL) AS answer
-        GROUP BY item_id, labeler_id HAVING count(*) > 1""",
-    "an answer's assignment is answered, and the other way round": """
+    "nobody answers an item twice, repeats apart": f"""
+        SELECT answer.item_id FROM ({GIVEN}) AS answer
+        JOIN labeling_assignment held ON held.id = answer.assignment_id AND NOT held.is_repeat
+        GROUP BY answer.item_id, answer.labeler_id HAVING count(*) > 1""",
+    "an answer's assignment is answered, and the other way round": f"""
         SELECT held.id FROM labeling_assignment held
-        LEFT JOIN labeling_ranking ranking ON ranking.assignment_id = held.id
-        LEFT JOIN labeling_demonstration demonstration ON demonstration.assignment_id = held.id
-        WHERE (held.state = 'answered') <> (num_nonnulls(ranking.id, demonstration.id) = 1)""",
-    "no extra waits while a slot of its item is open": """
-        SELECT answer.id FROM (SELECT id, item_id, slot_id FROM labeling_ranking UNION ALL
-            SELECT id, item_id, slot_id FROM labeling_demonstration) AS answer
+        LEFT JOIN ({GIVEN}) AS answer ON answer.assignment_id = held.id
+        GROUP BY held.id HAVING (held.state = 'answered') <> (count(answer.id) = 1)""",
+    "no extra waits while a slot of its item is open": f"""
+        SELECT answer.id FROM ({GIVEN}) AS answer
         JOIN labeling_slot slot ON slot.item_id = answer.item_id AND slot.state = 'open'
         WHERE answer.slot_id IS NULL""",
+    "what is reserved for one labeler is answered by that labeler and opens to nobody": """
+        SELECT slot.id FROM labeling_slot slot LEFT JOIN labeling_ranking ranking ON ranking.slot_id = slot.id
+        WHERE slot.reserved_for_id IS NOT NULL
+          AND (slot.state = 'open' OR ranking.labeler_id <> slot.reserved_for_id)""",
+    "a repeat is a repeat in its assignment too, and of an item that was ranked before": """
+        SELECT again.id FROM labeling_ranking again
+        JOIN labeling_assignment held ON held.id = again.assignment_id
+        WHERE again.is_repeat <> held.is_repeat OR again.is_repeat AND NOT EXISTS (
+            SELECT 1 FROM labeling_ranking first WHERE first.item_id = again.item_id
+              AND first.labeler_id = again.labeler_id AND NOT first.is_repeat)""",
     "no slot of a retired item is open": """
         SELECT slot.id FROM labeling_slot slot JOIN labeling_item item ON item.id = slot.item_id
         WHERE item.state = 'retired' AND slot.state = 'open'""",
@@ -71,7 +82,7 @@ ANSWERS = {
         LEFT JOIN labeling_{kind}revision revision ON revision.{kind}_id = answer.id GROUP BY answer.id
         HAVING count(revision.id) = 0 OR max(revision.number) <> count(*) OR min(revision.number) <> 1
             OR bool_or(revision.base <> revision.number - 1)"""
-    for kind in ("ranking", "demonstration")
+    for kind in ("ranking", "demonstration", "review")
 }
 VERSIONS = {
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """

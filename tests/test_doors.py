@@ -13,16 +13,31 @@ from labeling.actions import (
     announcements,
     datasets,
     demonstrations,
+    disputes,
     invitations,
+    items,
     loop,
     queue,
     rankings,
+    reviews,
     tokens,
     webhooks,
+    written_prompts,
 )
 from labeling.api.base import View
 from labeling.doors import DOORS
-from labeling.models import Kind, LoopPolicy, ModelVersion, Role, Trigger, User
+from labeling.models import (
+    Assignment,
+    Item,
+    Kind,
+    LoopPolicy,
+    ModelVersion,
+    Return,
+    Review,
+    Role,
+    Trigger,
+    User,
+)
 from tests import build, learn
 from tests.pages import world
 
@@ -74,8 +89,15 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
     writing = queue.claim(ann, Kind.DEMONSTRATE)
     build.rank_items(project, 1)
     ranking_now = queue.claim(ann, Kind.RANK)
+    items.ask_for_prompts(project, 2, kind="plain")
+    asked = queue.claim(ann, Kind.PROMPT)
+    assert asked is not None
+    prompt = written_prompts.submit(asked, build.PROMPT, build.key()).answer
+    writing_prompt = queue.claim(ann, Kind.PROMPT)
+    assert writing_prompt is not None
     assert writing is not None
     assert ranking_now is not None
+    review, returned, to_review = reviewed(project)
     learn.imported(project, 3)
     version = datasets.freeze(project, "sft")
     run = world.waiting("sft", {"dataset.jsonl": version})
@@ -93,8 +115,13 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "project": project.public_id,
         "assignment": str(ranking_now.token),
         "assignment to demonstrate": str(writing.token),
+        "assignment to write": str(writing_prompt.token),
+        "written_prompt": prompt.public_id,
         "ranking": ranking.public_id,
         "demonstration": written.public_id,
+        "review": review.public_id,
+        "returned": returned.public_id,
+        "assignment to review": str(to_review.token),
         "dataset": version.public_id,
         "run": run.public_id,
         "round": round.public_id,
@@ -105,11 +132,35 @@ def objects(settings, tmp_path) -> dict[str, dict[str, str]]:
         "key": "no-key",
         "model": model.public_id,
         "prompt": ranking.item.prompt.public_id,
+        "item": ranking.item.public_id,
         "token": token.public_id,
         "webhook": webhook.public_id,
         "delivery": delivery.public_id,
         "member": invited_by.public_id,
     }  # type: ignore[dict-item]
+
+
+def reviewed(project: Any) -> tuple[Review, Return, Assignment]:
+    """Of ann, for once a reviewer: a review, something sent back to her by another, and a review begun."""
+    Item.objects.filter(project=project, kind=Kind.DEMONSTRATE).update(needs_review=True)
+    build.rank_items(project, 2, k=2)
+    Item.objects.filter(project=project, kind=Kind.RANK, k=2).update(needs_review=True)
+    disputes.find()
+    ann = project.memberships.get(user__username="ann")
+    ann.role = Role.REVIEWER
+    ann.save()
+    held = queue.claim(ann, Kind.REVIEW)
+    assert held is not None
+    review = reviews.submit(held, {"verdict": "accepted"}, build.key()).answer
+    begun = queue.claim(ann, Kind.REVIEW)
+    assert begun is not None
+    ann.role = Role.LABELER
+    ann.save()
+    other = build.member(project, "another reviewer", Role.REVIEWER).user
+    returned = Return.objects.create(
+        project=project, ranking=ann.user.rankings.get(), labeler=ann.user, reviewer=other, comment="Why?"
+    )
+    return review, returned, begun  # type: ignore[return-value]
 
 
 def people() -> dict[str, Client]:
@@ -133,6 +184,10 @@ def refused(name: str, who: str, client: Client, objects: dict[str, str], wanted
     named = {word: objects[word] for word in ADDRESSES[name].pattern.regex.groupindex}
     if name == "api:submit-demonstration":
         named["assignment"] = objects["assignment to demonstrate"]
+    if name == "api:submit-written-prompt":
+        named["assignment"] = objects["assignment to write"]
+    if name == "api:submit-review":
+        named["assignment"] = objects["assignment to review"]
     address = reverse(name, kwargs=named)
     wrong = []
     for answer in (client.get(address), client.post(address, content_type="application/json")):
@@ -193,7 +248,7 @@ def test_what_was_ones_own_in_a_project_is_shut_to_who_is_no_member_any_more(obj
     owner = User.objects.get(username="ann")
     owner.memberships.update(is_active=False)
     names = [name for name in OURS if DOORS[name].who == "own" and DOORS[name].noun != "token"]
-    assert len(names) == 9
+    assert len(names) == 14
     client, wrong = world.signed_in(owner), []
     for name in names:
         wrong += refused(name, "former owner", client, objects, {404})

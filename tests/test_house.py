@@ -66,7 +66,7 @@ def test_the_web_process_loads_neither_torch_nor_transformers():
     assert command(sys.executable, "-c", code).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["ranking", "insertion", "extremes", "clock"])
+@pytest.mark.parametrize("name", ["ranking", "insertion", "extremes", "clock", "changes", "comparing"])
 def test_the_pure_logic_of_the_pages_imports_nothing_and_knows_no_document(name):
     logic = (ROOT / f"frontend/static/js/{name}.js").read_text(encoding="utf-8")
     assert not re.search(r"^\s*import\b", logic, re.MULTILINE)

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from labeling.actions import queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
-from labeling.models import Assignment, Demonstration, Ranking
+from labeling.models import Assignment, Demonstration, Ranking, Review, WrittenPrompt
 
-TELEMETRY = frozenset({"active_seconds", "mode"})
+TELEMETRY = frozenset({"active_seconds", "mode", "pasted_share"})
 """Fields that a retry may give differently: they are left out when two bodies are compared."""
 
 
@@ -26,7 +26,7 @@ TELEMETRY = frozenset({"active_seconds", "mode"})
 class Submitted:
     """A stored answer. `created` is False where the same request had been taken before."""
 
-    answer: Ranking | Demonstration
+    answer: Ranking | Demonstration | WrittenPrompt | Review
     revision: int
     created: bool
     conflicts: int = 0
@@ -115,6 +115,19 @@ def _active_seconds(body: dict[str, Any], held: Assignment) -> int:
         return 0
     shown = (timezone.now() - held.opened_at).total_seconds()
     return max(0, min(int(given), int(shown)))
+
+
+def pasted_share(body: dict[str, Any]) -> float | None:
+    """Of a text's characters, as the page counted those that were pasted; None where nobody did.
+
+    Raises BadInput.
+    """
+    given = body.get("pasted_share")
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise BadInput(_("A share from 0 to 1 is wanted."), field="pasted_share")
+    return float(given)
 
 
 def check_base(body: dict[str, Any], latest: int, stored: dict[str, Any]) -> int:

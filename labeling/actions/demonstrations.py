@@ -6,13 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.actions import prepared
-from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
+from labeling.actions import disputes, prepared, returns
+from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, pasted_share, receive
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, Demonstration, DemonstrationRevision, DemonstrationSource
 
-FIELDS = frozenset({"text", "active_seconds"})
+FIELDS = frozenset({"text", "active_seconds", "pasted_share"})
 
 
 @transaction.atomic
@@ -39,21 +39,28 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
         labeler_id=held.labeler_id,
         is_simulated=assignment.labeler.is_simulated,
         source=DemonstrationSource.LABELER,
+        wants_review=disputes.wants_review(held.item),
     )
     return _submitted(_write(demonstration, request, text, number=1, base=0), created=True)
 
 
 @transaction.atomic
 def revise(demonstration: Demonstration, body: dict[str, Any], key: str) -> Submitted:
-    """Append a revision on the stated base. Raises as `submit`, and Stale with the stored text."""
+    """Append a revision on the stated base. Raises as `submit`, and Stale with the stored text.
+
+    What a reviewer had accepted is looked at anew.
+    """
     assert demonstration.assignment is not None
     request = receive(demonstration.assignment, body, key, FIELDS | {"base"}, DemonstrationRevision.objects)
     if request.stored is not None:
         return _submitted(request.stored, created=False)
+    # A reviewer's edit is a revision too.
+    demonstration = Demonstration.objects.select_for_update(of=("self",)).get(pk=demonstration.pk)
     latest = demonstration.revisions.order_by("-number")[0]
     base = check_base(body, latest.number, {"text": latest.text})
     text = check_text(body.get("text"), "text")
     revision = _write(demonstration, request, text, number=latest.number + 1, base=base)
+    returns.note_revision(demonstration)
     return _submitted(revision, created=True)
 
 
@@ -61,7 +68,10 @@ def _write(
     demonstration: Demonstration, request: Request, text: str, *, number: int, base: int
 ) -> DemonstrationRevision:
     return DemonstrationRevision.objects.create(
-        demonstration=demonstration, text=text, **request.columns(number=number, base=base)
+        demonstration=demonstration,
+        text=text,
+        pasted_share=pasted_share(request.body),
+        **request.columns(number=number, base=base),
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from labeling.actions import prepared
 from labeling.actions.prepared import Row, Statement
-from labeling.models import Membership
+from labeling.models import Membership, Role
 from labeling.models.queue import BANDS
 
 START_OVER = datetime.timedelta(minutes=10)
@@ -26,15 +26,21 @@ LOOK_BACK = 200
 BEGINNING, END = -1, 2**63 - 1
 
 
-def eligible(labeler: str = "%(labeler)s", languages: str = "%(languages)s::text[]") -> str:
+def eligible(
+    labeler: str = "%(labeler)s",
+    languages: str = "%(languages)s::text[]",
+    opt_outs: str = "%(opt_outs)s::varchar[]",
+) -> str:
     """What makes a slot's item this labeler's to do, in SQL.
 
-    Its language is theirs, they were never given it (a lost lease may come back), and no text of it is
-    their own. The subqueries give a value, so that each is asked for one slot at a time: NOT EXISTS might
-    become a join with everything that the labeler has ever done.
+    Its language is theirs, it is of no sensitive kind that they opted out of, they were never given it (a
+    lost lease may come back), and no text of it is their own. The subqueries give a value, so that each is
+    asked for one slot at a time: NOT EXISTS might become a join with everything that the labeler has ever
+    done.
     """
     return f"""
       (cardinality({languages}) = 0 OR slot.language = '' OR slot.language = ANY({languages}))
+      AND NOT slot.sensitive && {opt_outs}
       AND coalesce((
           SELECT given.state NOT IN ('reserved', 'open', 'answered', 'skipped')
           FROM labeling_assignment given
@@ -43,7 +49,31 @@ def eligible(labeler: str = "%(labeler)s", languages: str = "%(languages)s::text
           SELECT bool_or(written.author_id = {labeler}) FROM labeling_itemcompletion part
           JOIN labeling_completion written ON written.id = part.completion_id
           WHERE part.item_id = slot.item_id), false))
+      AND {_reviewable(labeler)}
     """  # noqa: S608 - constants of our own
+
+
+def _reviewable(labeler: str) -> str:
+    """A review is a reviewer's to give, of what they have not worked on themselves; and who has seen others'
+    answers to an item in a review does not answer it any more."""
+    return f"""CASE WHEN slot.kind = 'review' THEN
+      coalesce((
+          SELECT member.is_active AND member.role IN ('{Role.REVIEWER}', '{Role.LEAD}')
+          FROM labeling_membership member
+          WHERE member.project_id = slot.project_id AND member.user_id = {labeler}), false)
+      AND NOT coalesce((
+          SELECT bool_or(own.state = 'reserved' OR own.opened_at IS NOT NULL AND own.state <> 'skipped')
+          FROM labeling_item about
+          LEFT JOIN labeling_demonstration demonstration ON demonstration.id = about.demonstration_id
+          LEFT JOIN labeling_writtenprompt written ON written.id = about.written_prompt_id
+          JOIN labeling_assignment own
+            ON own.item_id = coalesce(about.subject_id, demonstration.item_id, written.item_id)
+          WHERE about.id = slot.item_id AND own.labeler_id = {labeler}), false)
+      ELSE NOT coalesce((
+          SELECT bool_or(seen.opened_at IS NOT NULL) FROM labeling_item review
+          JOIN labeling_assignment seen ON seen.item_id = review.id
+          WHERE review.subject_id = slot.item_id AND seen.labeler_id = {labeler}), false)
+      END"""  # noqa: S608 - constants of our own
 
 
 def _hold(order: str) -> str:
@@ -82,8 +112,10 @@ SELECT place.id, place.keys, place.openings, place.begun_at IS NULL,
        ARRAY(SELECT coalesce((SELECT max(slot.opening) FROM labeling_slot slot
                               WHERE slot.project_id = %(project)s AND slot.kind = %(kind)s
                                 AND slot.state = 'open' AND slot.band = bands.band), 0)
-             FROM generate_series(0, {BANDS - 1}) AS bands(band) ORDER BY bands.band)
+             FROM generate_series(0, {BANDS - 1}) AS bands(band) ORDER BY bands.band),
+       coalesce(policy.gold_rate, 0), coalesce(policy.repeat_rate, 0), policy.sensitive_per_day
 FROM labeling_queuecursor place JOIN labeling_membership member ON member.id = place.membership_id
+LEFT JOIN labeling_qualitypolicy policy ON policy.project_id = member.project_id
 WHERE member.project_id = %(project)s AND member.user_id = %(labeler)s AND place.kind = %(kind)s
 FOR UPDATE OF place
 """  # noqa: S608
@@ -101,7 +133,10 @@ WHERE id = %(place)s
 
 @dataclass
 class Place:
-    """How far a labeler has read each band, by key and by opening; `newest` is the last opening of each."""
+    """How far a labeler has read each band, by key and by opening; `newest` is the last opening of each.
+
+    And what the project's quality policy says of claims (checks.py), which is read along with it.
+    """
 
     pk: int
     keys: list[int]
@@ -109,7 +144,16 @@ class Place:
     is_new: bool
     may_begin: bool
     newest: list[int]
+    gold_rate: float = 0.0
+    repeat_rate: float = 0.0
+    sensitive_per_day: int | None = None
     begins: bool = False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be work ahead that this labeler has not met."""
+        unread = zip(self.keys, self.openings, self.newest, strict=True)
+        return self.is_new or any(key < END or opening < newest for key, opening, newest in unread)
 
     def begin(self) -> None:
         """At the first key; everything that has opened so far will be met on the way."""
@@ -190,4 +234,5 @@ def who(membership: Membership, kind: str) -> dict[str, object]:
         "kind": kind,
         "labeler": membership.user_id,
         "languages": membership.languages,
+        "opt_outs": membership.opt_outs,
     }

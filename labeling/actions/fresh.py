@@ -19,6 +19,7 @@ from labeling.models import (
     ModelVersion,
     Origin,
     Project,
+    Purpose,
     Run,
     Split,
 )
@@ -36,7 +37,7 @@ def choose_prompts(project: Project, count: int, chance: random.Random) -> dict[
     chosen: dict[int, float] = {}
     for split, left in wanted.items():
         prompts = Selection(project, policy.include_simulated, frozenset({split})).prompts()
-        had = Count("items", filter=Q(items__kind=Kind.RANK))
+        had = Count("items", filter=Q(items__kind=Kind.RANK, items__purpose=Purpose.WORK))
         groups: dict[int, list[int]] = defaultdict(list)
         for prompt, items in prompts.annotate(had=had).order_by("pk").values_list("pk", "had"):
             groups[items].append(prompt)

@@ -22,6 +22,7 @@ from labeling.models import (
     Origin,
     Project,
     Prompt,
+    Purpose,
     Split,
 )
 
@@ -52,7 +53,9 @@ def queue_imported(
     """
     policy = LoopPolicy.objects.filter(project=project).first() or LoopPolicy(project=project)
     done = set(
-        Item.objects.filter(prompt__in=prompts, origin=Origin.IMPORTED).values_list("prompt_id", "kind")
+        Item.objects.filter(prompt__in=prompts, origin=Origin.IMPORTED, purpose=Purpose.WORK).values_list(
+            "prompt_id", "kind"
+        )
     )
     queued = Queued()
     items = []
@@ -73,7 +76,11 @@ def queue_imported(
             )
         )
     if demonstrate:
-        has_one = set(Demonstration.objects.filter(prompt__in=prompts).values_list("prompt_id", flat=True))
+        has_one = set(
+            Demonstration.objects.filter(prompt__in=prompts)
+            .exclude(item__purpose=Purpose.TEST)
+            .values_list("prompt_id", flat=True)
+        )
         wanted = [
             prompt
             for key, prompt in prompts.items()

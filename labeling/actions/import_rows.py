@@ -73,7 +73,7 @@ class FieldMap:
             if target not in CONSTANTS:
                 raise BadInput(f"{target!r} cannot be set; only {', '.join(CONSTANTS)}", field="set")
             try:
-                _check_label(target, value)
+                check_label(target, value)
             except BadInput as error:
                 raise BadInput(f"{target} {error.message}", field="set") from None
 
@@ -106,7 +106,7 @@ def parse(line: bytes, mapping: FieldMap, *, first: bool = False) -> Row | None:
     known = mapping.known()
     if not mapping.ignore_unknown and (unknown := [name for name in data if name not in known]):
         raise BadInput("unknown field", field=_shown(unknown[0]))
-    messages = _messages(_value(data, mapping, "prompt"))
+    messages = check_messages(_value(data, mapping, "prompt"))
     return Row(
         messages=messages,
         digest=messages_digest(messages),
@@ -176,23 +176,23 @@ def _walk(data: dict[str, Any], path: str) -> Any:
     return place
 
 
-def _messages(value: Any) -> list[Message]:
+def check_messages(value: Any, field: str = "prompt") -> list[Message]:
+    """The turns of a prompt, a text being one of the user's. Raises BadInput that names the turn."""
     if value is None:
-        raise BadInput("missing", field="prompt")
+        raise BadInput("missing", field=field)
     if isinstance(value, str):
-        return [{"role": "user", "content": check_text(value, "prompt")}]
+        return [{"role": "user", "content": check_text(value, field)}]
     if not isinstance(value, list) or not value:
-        raise BadInput("a text or a list of turns is wanted", field="prompt")
-    messages = [_turn(turn, number) for number, turn in enumerate(value)]
+        raise BadInput("a text or a list of turns is wanted", field=field)
+    messages = [_turn(turn, f"{field}[{number}]", is_first=not number) for number, turn in enumerate(value)]
     if messages[-1]["role"] != "user":
-        raise BadInput("the conversation does not end with the user's turn", field="prompt")
+        raise BadInput("the conversation does not end with the user's turn", field=field)
     if sum(len(turn["content"].encode("utf-8")) for turn in messages) > MAX_CONVERSATION_BYTES:
-        raise BadInput(f"the conversation is longer than {MAX_CONVERSATION_BYTES:,} bytes", field="prompt")
+        raise BadInput(f"the conversation is longer than {MAX_CONVERSATION_BYTES:,} bytes", field=field)
     return messages
 
 
-def _turn(turn: Any, number: int) -> Message:
-    where = f"prompt[{number}]"
+def _turn(turn: Any, where: str, *, is_first: bool) -> Message:
     if not isinstance(turn, dict):
         raise BadInput('a turn is an object {"role", "content"}', field=where)
     if unknown := [name for name in turn if name not in ("role", "content")]:
@@ -200,7 +200,7 @@ def _turn(turn: Any, number: int) -> Message:
     role = turn.get("role")
     if role not in ROLES:
         raise BadInput(f"{_shown(role)} is none of {', '.join(ROLES)}", field=f"{where}.role")
-    if role == "system" and number:
+    if role == "system" and not is_first:
         raise BadInput("only the first turn may be the system's", field=f"{where}.role")
     return {"role": role, "content": check_text(turn.get("content"), f"{where}.content")}
 
@@ -243,10 +243,11 @@ def _label(name: str, data: dict[str, Any], mapping: FieldMap) -> str:
         return mapping.constants.get(name, "")
     if name == "id" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return _check_label(name, value)
+    return check_label(name, value)
 
 
-def _check_label(name: str, value: Any) -> str:
+def check_label(name: str, value: Any) -> str:
+    """A label of a prompt, as its column holds it. Raises BadInput that names it."""
     text = check_text(value, name).strip()
     if len(text) > LENGTHS[name]:
         raise BadInput(f"is longer than {LENGTHS[name]} characters", field=name)

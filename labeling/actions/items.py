@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import models, transaction
 from django.utils.translation import gettext as _
@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from labeling.actions import audit, finding, prepared
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.finding import eligible
+from labeling.actions.import_rows import check_label
 from labeling.actions.slots import fill_with_extra
+from labeling.actions.text import check_text
 from labeling.models import (
     Completion,
     Item,
@@ -22,20 +24,26 @@ from labeling.models import (
     Origin,
     Project,
     Prompt,
+    PromptKind,
     Round,
     Slot,
     User,
 )
 from labeling.models.queue import BANDS, MAX_K, random_key
 
+MOST_PROMPTS = 1000
+"""That may be asked for at once."""
+
 
 @dataclass(frozen=True)
 class NewItem:
-    """An item to be. `completions` take positions 0 to K-1 in the order given."""
+    """An item to be. `completions` take positions 0 to K-1 in the order given; `brief` is for a prompt to be
+    written, of which there is none yet."""
 
-    prompt: Prompt
+    prompt: Prompt | None
     kind: str
     completions: Sequence[Completion] = ()
+    brief: dict[str, str] = field(default_factory=dict)
     overlap: int = 1
     origin: str = Origin.IMPORTED
     model: ModelVersion | None = None
@@ -43,6 +51,14 @@ class NewItem:
     band: int = 1
     arm: str = "uniform"
     probability: float = 1.0
+
+    @property
+    def language(self) -> str:
+        return self.prompt.language if self.prompt else self.brief.get("language", "")
+
+    @property
+    def sensitive(self) -> list[str]:
+        return self.prompt.sensitive if self.prompt else []
 
 
 @transaction.atomic
@@ -65,6 +81,7 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
                 project=project,
                 kind=new.kind,
                 prompt=new.prompt,
+                brief=new.brief,
                 k=len(new.completions),
                 overlap=new.overlap,
                 origin=new.origin,
@@ -79,7 +96,7 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
     )
     ItemCompletion.objects.bulk_create(
         [
-            ItemCompletion(item=row, prompt=new.prompt, completion=completion, position=position)
+            ItemCompletion(item=row, prompt_id=completion.prompt_id, completion=completion, position=position)
             for row, new in zip(rows, wanted, strict=True)
             for position, completion in enumerate(new.completions)
         ],
@@ -97,8 +114,8 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
                 kind=new.kind,
                 band=new.band,
                 key=key,
-                language=new.prompt.language,
-                sensitive=new.prompt.sensitive,
+                language=new.language,
+                sensitive=new.sensitive,
                 has_authors=has_authors,
             )
             for number in range(new.overlap)
@@ -106,6 +123,42 @@ def create_items(project: Project, items: Iterable[NewItem]) -> int:
     # In the order of their keys: openings are as random as keys are.
     Slot.objects.bulk_create(sorted(slots, key=lambda slot: slot.key), batch_size=5000)
     return len(rows)
+
+
+@transaction.atomic
+def ask_for_prompts(
+    project: Project,
+    count: int,
+    *,
+    kind: str,
+    use_case: str = "",
+    language: str = "",
+    note: str = "",
+    demonstrate: bool = False,
+    actor: User | None = None,
+) -> int:
+    """Ask labelers for `count` prompts of a kind; what is left empty is theirs to choose.
+
+    With `demonstrate`, an answer to each is asked for next. Raises BadInput that names the field.
+    """
+    if not 1 <= count <= MOST_PROMPTS:
+        raise BadInput(_("From 1 to %(most)d is wanted.") % {"most": MOST_PROMPTS}, field="count")
+    if kind not in PromptKind.values:
+        raise BadInput(_("Choose one of: %(kinds)s.") % {"kinds": ", ".join(PromptKind.values)}, field="kind")
+    note = check_text(note, "note", max_bytes=10_000, required=False).strip()
+    if kind == PromptKind.USER_BASED and not note:
+        raise BadInput(_("Describe who would ask, and what for."), field="note")
+    brief = {
+        "kind": str(kind),
+        "use_case": check_label("use_case", use_case) if use_case else "",
+        "language": check_label("language", language) if language else "",
+        "note": note,
+    }
+    if demonstrate:
+        brief["demonstrate"] = "yes"
+    made = create_items(project, [NewItem(None, Kind.PROMPT, brief=brief) for _number in range(count)])
+    audit.record("prompts.asked_for", project=project, actor=actor, items=made, kind=str(kind))
+    return made
 
 
 @transaction.atomic
@@ -125,10 +178,11 @@ def set_overlap(item_id: int, overlap: int, *, actor: User | None = None) -> Ite
         reopened = [slot for slot in slots if slot.state == Slot.State.CLOSED][: overlap - live]
         Slot.objects.filter(pk__in=[slot.pk for slot in reopened]).update(state=Slot.State.OPEN)
         first = slots[0]
+        every = Slot.objects.filter(item=item).aggregate(last=models.Max("number"))
         added = Slot.objects.bulk_create(
             Slot(
                 item=item,
-                number=len(slots) + offset,
+                number=every["last"] + 1 + offset,
                 project_id=item.project_id,
                 kind=item.kind,
                 band=first.band,
@@ -210,9 +264,9 @@ WITH looked AS (
 SELECT count(DISTINCT slot.item_id) FILTER (
            WHERE (slot.reserved_for_id IS NULL OR slot.reserved_for_id = %(labeler)s) AND {eligible()}),
        count(*) < {LOOKED_FOR_ONE},
-       (SELECT count(*) FROM labeling_assignment held
+       (SELECT count(*) FROM labeling_assignment held JOIN labeling_slot own ON own.id = held.slot_id
         WHERE held.labeler_id = %(labeler)s AND held.project_id = %(project)s AND held.kind = %(kind)s
-          AND held.state IN ('reserved', 'open'))
+          AND own.reserved_for_id IS NULL AND held.state IN ('reserved', 'open'))
 FROM looked slot
 """  # noqa: S608
 
@@ -231,14 +285,14 @@ WITH looked AS (
     SELECT * FROM labeling_slot WHERE project_id = %(project)s AND state = 'open'
     ORDER BY kind, band, key LIMIT {LOOKED_FOR_ALL}
 ), members AS MATERIALIZED (
-    SELECT member.user_id, member.languages FROM labeling_membership member
+    SELECT member.user_id, member.languages, member.opt_outs FROM labeling_membership member
     JOIN labeling_user person ON person.id = member.user_id
     WHERE member.project_id = %(project)s AND member.is_active AND person.is_active
 )
 SELECT count(*) FILTER (WHERE (
            SELECT true FROM members member
            WHERE (slot.reserved_for_id IS NULL OR slot.reserved_for_id = member.user_id)
-             AND {eligible("member.user_id", "member.languages")} LIMIT 1) IS NULL),
+             AND {eligible("member.user_id", "member.languages", "member.opt_outs")} LIMIT 1) IS NULL),
        count(*) < {LOOKED_FOR_ALL}
 FROM looked slot
 """  # noqa: S608

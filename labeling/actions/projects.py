@@ -8,13 +8,14 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, finding, policies, queue
+from labeling.actions import audit, finding, onboarding, policies, queue
+from labeling.actions import guidelines as guides
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_rows import LANGUAGE
 from labeling.actions.people import check_model
 from labeling.actions.rubric_flags import DEFAULT_FLAGS
 from labeling.actions.text import check_json, check_text
-from labeling.models import LoopPolicy, Membership, Project, QualityPolicy, Role, Rubric, User
+from labeling.models import LoopPolicy, Membership, Project, QualityPolicy, RankingMethod, Role, Rubric, User
 
 MAX_SETTINGS_BYTES = 64 * 1024
 POLICY_FIELDS = {field.name for field in LoopPolicy._meta.get_fields()} - {"id", "project"}
@@ -32,15 +33,19 @@ def create_project(
 ) -> Project:
     """A project with InstructGPT's flags as its first rubric, and a loop policy (`policy`: its fields).
 
+    `guidelines`, if there are any, are their version 1.
+
     Raises BadInput if the slug is taken or a value cannot be used.
     """
     check_text(name, "name")
     check_text(description, "description", required=False)
-    check_text(guidelines, "guidelines", required=False)
-    project = Project(slug=slug, name=name, description=description, guidelines=guidelines)
+    check_text(guidelines, "guidelines", max_bytes=guides.MAX_BYTES, required=False)
+    project = Project(slug=slug, name=name, description=description)
     check_model(project)
     project.save()
     Rubric.objects.create(project=project, version=1, flags=DEFAULT_FLAGS)
+    if guidelines:
+        guides.write(project, guidelines, base=0, actor=actor)
     QualityPolicy.objects.create(project=project)
     values = dict(policy or {})
     if unknown := values.keys() - POLICY_FIELDS:
@@ -88,6 +93,8 @@ def add_member(
 ) -> Membership:
     """Take a person into a project, or give a member this role and these languages (none: all).
 
+    A new labeler begins with the tutorial where the project asks for it (onboarding.py).
+
     Raises BadInput for an unknown role or a language that is no language tag.
     """
     check_role(role)
@@ -96,6 +103,11 @@ def add_member(
         project=project,
         user=user,
         defaults={"role": role, "languages": list(languages), "is_active": True},
+        create_defaults={
+            "role": role,
+            "languages": list(languages),
+            "onboarding": onboarding.first_stage(project, user, role),
+        },
     )
     if not made:
         take_effect(membership)
@@ -163,6 +175,28 @@ def set_active(membership: Membership, active: bool, *, by: Membership) -> None:
             actor=by.user,
             subject=membership.user.public_id,
         )
+
+
+@transaction.atomic
+def set_ranking_method(project: Project, method: str, *, actor: User | None = None) -> None:
+    """How labelers of the project come to an order, from the next item on. Raises BadInput."""
+    if method not in RankingMethod.values:
+        raise BadInput(
+            _("Choose one of: %(methods)s.") % {"methods": ", ".join(RankingMethod.values)}, field="method"
+        )
+    before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).ranking_method
+    project.ranking_method = method
+    if before == method:
+        return
+    project.save(update_fields=["ranking_method"])
+    audit.record(
+        "project.ranking_method",
+        project=project,
+        actor=actor,
+        subject=project.public_id,
+        before=before,
+        after=method,
+    )
 
 
 def _check_a_lead_stays(membership: Membership, by: Membership) -> None:

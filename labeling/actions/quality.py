@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from django.db import connection
 
-from labeling.models import Project, RankingMethod
+from labeling.models import Project, RankingMethod, RankingRevision
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ PAIRS = """
 WITH latest AS (
     SELECT DISTINCT ON (revision.ranking_id) revision.ranking_id, revision.item_id, revision.ranks, revision.k
     FROM labeling_rankingrevision revision JOIN labeling_ranking ranking ON ranking.id = revision.ranking_id
-    WHERE ranking.project_id = %s AND ranking.slot_id IS NOT NULL
+    JOIN labeling_item item ON item.id = ranking.item_id
+    WHERE ranking.project_id = %s AND ranking.slot_id IS NOT NULL AND NOT ranking.is_repeat
+      AND item.purpose = 'work'
     ORDER BY revision.ranking_id, revision.number DESC
 ), compared AS (
     SELECT one.item_id,
@@ -47,7 +51,7 @@ FROM compared
 
 
 def agreement(project: Project) -> Agreement:
-    """Pairwise agreement over every item with two or more rankings that fill slots."""
+    """Pairwise agreement over every item of work with two or more rankings that fill slots, repeats apart."""
     with connection.cursor() as database:
         database.execute(PAIRS, [project.pk])
         strict_pairs, strict_same, pairs, same, items = database.fetchone()
@@ -58,6 +62,42 @@ def agreement(project: Project) -> Agreement:
         pairs=pairs,
         items=items,
     )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of completions that both of two orders put one before the other, and those put alike."""
+
+    strict: int
+    same: int
+
+
+def pairs(one: Sequence[int] | None, other: Sequence[int] | None) -> Pairs:
+    """How two orders over the same positions agree, as `agreement` counts; None is no order."""
+    if one is None or other is None:
+        return Pairs(0, 0)
+    both = [
+        (one[a] < one[b], other[a] < other[b])
+        for a, b in combinations(range(len(one)), 2)
+        if one[a] != one[b] and other[a] != other[b]
+    ]
+    return Pairs(len(both), sum(first == second for first, second in both))
+
+
+def latest_of_items(items: Iterable[int]) -> dict[int, list[RankingRevision]]:
+    """The rankings of these items as they now stand, by item: those that fill slots, repeats apart."""
+    found: dict[int, list[RankingRevision]] = {}
+    revisions = (
+        RankingRevision.objects.filter(
+            item_id__in=list(items), ranking__slot__isnull=False, ranking__is_repeat=False
+        )
+        .select_related("ranking", "rubric")
+        .order_by("ranking_id", "-number")
+        .distinct("ranking_id")
+    )
+    for revision in revisions:
+        found.setdefault(revision.item_id, []).append(revision)
+    return found
 
 
 @dataclass(frozen=True)

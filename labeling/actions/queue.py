@@ -11,15 +11,17 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labeling.actions import prepared
+from labeling.actions import admission, checks, prepared
+from labeling.actions.checks import Chosen
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.finding import Place, hold_next, lock_place, take_reserved
 from labeling.actions.prepared import Row, Statement
@@ -31,6 +33,7 @@ from labeling.models import (
     Item,
     Kind,
     Membership,
+    Role,
     Rubric,
     Slot,
 )
@@ -50,7 +53,9 @@ SKIPS_TO_REVIEW = 3
 """After so many skips an item goes to the last band and a reviewer sees it."""
 MAX_DRAFT_BYTES = 512 * 1024
 
-SKIP_REASONS = ("unclear", "too_hard", "language", "sensitive", "broken", "other")
+REPORT = "report"
+"""A skip that says that something is wrong with the prompt itself: a reviewer sees it at once."""
+SKIP_REASONS = ("unclear", "too_hard", "language", "sensitive", "broken", "other", REPORT)
 
 
 # --- claiming ----------------------------------------------------------------------------------------
@@ -64,15 +69,22 @@ WHERE labeler_id = %(labeler)s AND project_id = %(project)s AND kind = %(kind)s
 FOR UPDATE
 """
 
+# What is put in a random order: completions, or for a review the answers that it is about (shown_order of a
+# review: actions/reviews.py).
+SHOWN = """CASE WHEN item.subject_id IS NULL THEN item.k ELSE (
+    SELECT count(*)::int FROM labeling_ranking given
+    WHERE given.item_id = item.subject_id AND NOT given.is_repeat) END"""
+
 ASSIGN = f"""
 INSERT INTO labeling_assignment
     (token, slot_id, item_id, project_id, kind, labeler_id, state, is_repeat, method, shown_order,
      rubric_id, lease_until, opened_at, skip_reason, skip_comment)
-SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(state)s::text, false,
+SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(state)s::text, %(is_repeat)s,
      CASE WHEN item.kind <> 'rank' THEN ''
           WHEN project.ranking_method = 'extremes' AND item.k < {EXTREMES_FROM} THEN 'rate'
           ELSE project.ranking_method END,
-     ARRAY(SELECT place FROM generate_series(0, item.k - 1) AS place ORDER BY random()),
+     coalesce(%(order)s::smallint[],
+              ARRAY(SELECT place FROM generate_series(0, {SHOWN} - 1) AS place ORDER BY random())),
      (SELECT id FROM labeling_rubric WHERE project_id = item.project_id ORDER BY version DESC LIMIT 1),
      clock_timestamp() + make_interval(secs => %(lease)s),
      CASE WHEN %(state)s::text = 'open' THEN clock_timestamp() END, '', ''
@@ -97,18 +109,23 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     """The labeler's open item of this kind, or a new one; None where nothing is there for them.
 
     `ahead` reserves the one after it instead, and returns the reservation. A claim never hands out an
-    item twice to one person, nor more slots than an item has.
+    item twice to one person, nor more slots than an item has; a hidden repeat (checks.py) is no claim of
+    theirs. Raises NotNow where something keeps this member from working yet (admission.py), and
+    PermissionDenied where a labeler asks for a review.
     """
+    if kind == Kind.REVIEW and not membership.may(Role.REVIEWER):
+        raise PermissionDenied(_("Your role in this project does not allow this."))
+    if not ahead:
+        admission.check_admitted(membership)
+    elif not admission.is_qualified(membership):
+        return None
+    place, held = _held(membership, kind, ahead=ahead)
+    if held is not None:
+        return held
+    membership = checks.within_exposure(place, membership)
+    if (hidden := checks.hidden(place, membership, kind)) is not None:
+        return _assign(membership.user_id, kind, _state(ahead), hidden)
     project, labeler = membership.project_id, membership.user_id
-    place, mine = _locked(project, labeler, kind)
-    if any(is_overdue for _pk, is_overdue in mine.values()):
-        _end_overdue(Q(labeler_id=labeler, project_id=project, kind=kind))
-        place, mine = _locked(project, labeler, kind)
-    state = Assignment.State.RESERVED if ahead else Assignment.State.OPEN
-    if state in mine:
-        return Assignment.objects.get(pk=mine[state][0])
-    if not ahead and Assignment.State.RESERVED in mine:
-        return _open(mine[Assignment.State.RESERVED][0], kind)
     found, moves = hold_next(place, membership, kind)
     if found is None and expire_leases(Q(project_id=project, kind=kind)):
         prepared.together(*moves)
@@ -119,7 +136,34 @@ def claim(membership: Membership, kind: str, *, ahead: bool = False) -> Assignme
     if found is None:
         prepared.together(*moves)
         return None
-    return _assign(labeler, kind, state, *found, moves)
+    return _assign(labeler, kind, _state(ahead), Chosen(*found), moves)
+
+
+@transaction.atomic
+def claim_check(membership: Membership, kind: str, choose: Callable[[], Chosen | None]) -> Assignment | None:
+    """As `claim`, of what `choose` holds for this labeler; None where that is nothing (onboarding.py)."""
+    _place, held = _held(membership, kind, ahead=False)
+    if held is None and (chosen := choose()) is not None:
+        return _assign(membership.user_id, kind, Assignment.State.OPEN, chosen)
+    return held
+
+
+def _state(ahead: bool) -> str:
+    return Assignment.State.RESERVED if ahead else Assignment.State.OPEN
+
+
+def _held(membership: Membership, kind: str, *, ahead: bool) -> tuple[Place, Assignment | None]:
+    """The labeler's place, locked, and what they hold already of the kind that is asked for."""
+    project, labeler = membership.project_id, membership.user_id
+    place, mine = _locked(project, labeler, kind)
+    if any(is_overdue for _pk, is_overdue in mine.values()):
+        _end_overdue(Q(labeler_id=labeler, project_id=project, kind=kind))
+        place, mine = _locked(project, labeler, kind)
+    if (state := _state(ahead)) in mine:
+        return place, Assignment.objects.get(pk=mine[state][0])
+    if not ahead and Assignment.State.RESERVED in mine:
+        return place, _open(mine[Assignment.State.RESERVED][0], kind)
+    return place, None
 
 
 def _locked(project: int, labeler: int, kind: str) -> tuple[Place, dict[str, tuple[int, bool]]]:
@@ -130,15 +174,17 @@ def _locked(project: int, labeler: int, kind: str) -> tuple[Place, dict[str, tup
 
 
 def _assign(
-    labeler: int, kind: str, state: str, slot: int, item: int, before: Sequence[Statement]
+    labeler: int, kind: str, state: str, chosen: Chosen, before: Sequence[Statement] = ()
 ) -> Assignment:
     lease = RESERVATION if state == Assignment.State.RESERVED else LEASE[kind]
     values = {
         "token": uuid.uuid4(),
-        "slot": slot,
-        "item": item,
+        "slot": chosen.slot,
+        "item": chosen.item,
         "labeler": labeler,
         "state": str(state),
+        "order": chosen.order,
+        "is_repeat": chosen.is_repeat,
         "lease": lease.total_seconds(),
     }
     *_others, (written,) = prepared.together(*before, (ASSIGN, values))
@@ -295,13 +341,17 @@ def release_all(membership: Membership) -> None:
 def skip(assignment: Assignment, reason: str, comment: str = "") -> None:
     """Pass on an item for good, with a reason. Skipping twice is the same as once.
 
-    The slot is free again for others. After SKIPS_TO_REVIEW skips the item goes to the last band.
+    The slot is free again for others. After SKIPS_TO_REVIEW skips, or one report (which wants a comment), a
+    reviewer sees the item, and it goes to the last band. Of a check nobody else has anything, so that its
+    skips are not counted. Raises BadInput, and NotNow once it is answered.
     """
     if reason not in SKIP_REASONS:
         raise BadInput(
             _("Choose one of: %(reasons)s.") % {"reasons": ", ".join(SKIP_REASONS)}, field="reason"
         )
     check_text(comment, "comment", max_bytes=10_000, required=False)
+    if reason == REPORT and not comment.strip():
+        raise BadInput(_("Say what is wrong with it, so that a reviewer can see to it."), field="comment")
     held = lock(assignment)
     if held.state == Assignment.State.SKIPPED:
         return
@@ -312,7 +362,11 @@ def skip(assignment: Assignment, reason: str, comment: str = "") -> None:
         state=Assignment.State.SKIPPED, skip_reason=reason, skip_comment=comment, closed_at=Now()
     )
     item = Item.objects.select_for_update(no_key=True).get(pk=held.item_id)
-    needs_review = item.skips + 1 >= SKIPS_TO_REVIEW
+    if Slot.objects.filter(pk=held.slot_id, reserved_for__isnull=False).exists():
+        if was_live:
+            free_slot(held.slot_id)
+        return
+    needs_review = item.needs_review or reason == REPORT or item.skips + 1 >= SKIPS_TO_REVIEW
     Item.objects.filter(pk=item.pk).update(skips=F("skips") + 1, needs_review=needs_review)
     if was_live:
         free_slot(held.slot_id)

@@ -15,16 +15,16 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import prepared
+from labeling.actions import prepared, returns
 from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
 from labeling.actions.errors import BadInput
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
-from labeling.models import Assignment, InputMode, Ranking, RankingRevision, Rubric
+from labeling.models import Assignment, InputMode, Prompt, Ranking, RankingRevision, Rubric
 
 LETTERS = string.ascii_uppercase
 FIELDS = frozenset(
-    {"scores", "tiers", "tied", "flags", "moved", "all_bad", "comment", "active_seconds", "mode"}
+    {"scores", "tiers", "tied", "flags", "denied", "moved", "all_bad", "comment", "active_seconds", "mode"}
 )
 MAX_COMMENT_BYTES = 10_000
 
@@ -36,6 +36,7 @@ class Content:
     scores: list[int]
     ranks: list[int] | None
     flags: list[int]
+    denied: list[int]
     moved: list[bool]
     all_bad: bool
     comment: str
@@ -55,7 +56,7 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
         return _submitted(request.stored, created=False)
     held = request.held
     check_unanswered(held)
-    content = parse(body, held.shown_order, held.rubric)
+    content = parse(body, held.shown_order, held.rubric, use_case=_use_case(held))
     slot, answered = take_slot(held)
     ranking = prepared.insert(
         Ranking(
@@ -65,6 +66,7 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
             slot_id=slot,
             labeler_id=held.labeler_id,
             is_simulated=assignment.labeler.is_simulated,
+            is_repeat=held.is_repeat,
         ),
         answered,
     )
@@ -81,17 +83,19 @@ def revise(ranking: Ranking, body: dict[str, Any], key: str) -> Submitted:
     held = request.held
     latest = ranking.revisions.order_by("-number")[0]
     base = check_base(body, latest.number, as_letters(latest, held))
-    content = parse(body, held.shown_order, held.rubric)
+    content = parse(body, held.shown_order, held.rubric, use_case=_use_case(held))
     revision = _write(ranking, request, content, number=latest.number + 1, base=base)
+    returns.note_revision(ranking)
     return _submitted(revision, created=True)
 
 
-def parse(body: dict[str, Any], shown_order: list[int], rubric: Rubric) -> Content:
+def parse(body: dict[str, Any], shown_order: list[int], rubric: Rubric, *, use_case: str = "") -> Content:
     """Check that an answer is whole, and turn letters into positions. Raises BadInput naming the field.
 
     Whole (*touched*) means: every completion has a score; the tiers name each letter once, best first,
     and every letter that shares a tier stands in `tied`, where the labeler said that it is a tie. Only
-    an all-bad answer may leave the tiers out.
+    an all-bad answer may leave the tiers out. A required flag is said (`flags`) or denied of each completion;
+    flags are those that the rubric asks at prompts of this use case.
     """
     letters = LETTERS[: len(shown_order)]
     position = dict(zip(letters, shown_order, strict=True))
@@ -103,7 +107,7 @@ def parse(body: dict[str, Any], shown_order: list[int], rubric: Rubric) -> Conte
     if tiers is None and not all_bad:
         raise BadInput(_("An order is wanted, or “all bad”."), field="tiers")
     rank_of = None if tiers is None else _ranks(tiers, body.get("tied", []), letters)
-    flags = _flags(body.get("flags", {}), letters, rubric)
+    flags, denied = _flags(body, letters, rubric, use_case)
     moved = set(_letters(body.get("moved", []), letters, "moved"))
     mode = body.get("mode", InputMode.API)
     if mode not in InputMode.values:
@@ -115,12 +119,26 @@ def parse(body: dict[str, Any], shown_order: list[int], rubric: Rubric) -> Conte
         scores=[scores[letter] for letter in order],
         ranks=None if rank_of is None else [rank_of[letter] for letter in order],
         flags=[flags.get(letter, 0) for letter in order],
+        denied=[denied.get(letter, 0) for letter in order],
         moved=[letter in moved for letter in order],
         all_bad=all_bad,
         comment=comment,
         mode=mode,
         conflicts=0 if rank_of is None else conflicts(scores, rank_of),
     )
+
+
+def parse_order(
+    body: dict[str, Any], shown_order: list[int], rubric: Rubric
+) -> tuple[list[int], list[int] | None]:
+    """Only the scores and the order, over positions; None where there is no order. Raises as `parse`."""
+    letters = LETTERS[: len(shown_order)]
+    scores = _scores(body.get("scores"), letters, rubric)
+    tiers = body.get("tiers")
+    rank_of = None if tiers is None else _ranks(tiers, body.get("tied", []), letters)
+    order = [letters[shown_order.index(place)] for place in range(len(shown_order))]
+    ranks = None if rank_of is None else [rank_of[letter] for letter in order]
+    return [scores[letter] for letter in order], ranks
 
 
 def conflicts(scores: dict[str, int], ranks: dict[str, int]) -> int:
@@ -135,12 +153,12 @@ def as_letters(revision: RankingRevision, held: Assignment) -> dict[str, Any]:
     for letter, place in shown:
         if revision.ranks is not None:
             tiers.setdefault(revision.ranks[place], []).append(letter)
-    keys = {letter: held.rubric.keys(revision.flags[place]) for letter, place in shown}
     return {
         "scores": {letter: revision.scores[place] for letter, place in shown},
         "tiers": [tiers[rank] for rank in sorted(tiers)] if revision.ranks is not None else None,
         "tied": sorted(letter for tier in tiers.values() if len(tier) > 1 for letter in tier),
-        "flags": {letter: flags for letter, flags in keys.items() if flags},
+        "flags": _keys(revision.flags, shown, held.rubric),
+        "denied": _keys(revision.denied, shown, held.rubric),
         "moved": [letter for letter, place in shown if revision.moved[place]],
         "all_bad": revision.all_bad,
         "comment": revision.comment,
@@ -182,21 +200,58 @@ def _ranks(tiers: Any, tied: Any, letters: str) -> dict[str, int]:
     return {letter: rank for rank, tier in enumerate(tiers, 1) for letter in tier}
 
 
-def _flags(given: Any, letters: str, rubric: Rubric) -> dict[str, int]:
+def _keys(masks: list[int], shown: list[tuple[str, int]], rubric: Rubric) -> dict[str, list[str]]:
+    """By letter the flags of a mask; letters without any are left out. An old revision may have no masks."""
+    keys = {letter: rubric.keys(masks[place]) for letter, place in shown} if masks else {}
+    return {letter: found for letter, found in keys.items() if found}
+
+
+def _use_case(held: Assignment) -> str:
+    """Read only where it matters, since most rubrics ask every flag everywhere."""
+    if not any(flag.get("use_cases") for flag in held.rubric.flags):
+        return ""
+    return Prompt.objects.values_list("use_case", flat=True).get(items=held.item_id)
+
+
+def _flags(
+    body: dict[str, Any], letters: str, rubric: Rubric, use_case: str
+) -> tuple[dict[str, int], dict[str, int]]:
+    """By letter the masks of what is said and of what is denied."""
+    asked = rubric.asked(use_case)
+    known = {flag["key"] for flag in asked}
+    said, denied = (_flag_keys(body.get(field, {}), letters, known, field) for field in ("flags", "denied"))
+    required = [flag["key"] for flag in asked if flag.get("required")]
+    for letter in letters:
+        yes, no = said.get(letter, set()), denied.get(letter, set())
+        if both := yes & no:
+            raise BadInput(
+                _("%(letter)s has both a yes and a no for %(flag)s.") % {"letter": letter, "flag": min(both)},
+                field=f"denied.{letter}",
+            )
+        if missing := [key for key in required if key not in yes | no]:
+            raise BadInput(
+                _("%(letter)s wants a yes or a no for %(flags)s.")
+                % {"letter": letter, "flags": ", ".join(missing)},
+                field=f"flags.{letter}",
+            )
+    return (
+        {letter: rubric.mask(list(keys)) for letter, keys in said.items()},
+        {letter: rubric.mask(list(keys)) for letter, keys in denied.items()},
+    )
+
+
+def _flag_keys(given: Any, letters: str, known: set[str], field: str) -> dict[str, set[str]]:
     if not isinstance(given, dict):
-        raise BadInput(_("Flags for each completion are wanted."), field="flags")
-    _letters(list(given), letters, "flags")
-    masks = {}
+        raise BadInput(_("Flags for each completion are wanted."), field=field)
+    _letters(list(given), letters, field)
     for letter, keys in given.items():
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise BadInput(_("A list of flags is wanted."), field=f"flags.{letter}")
-        try:
-            masks[letter] = rubric.mask(keys)
-        except KeyError as unknown:
+            raise BadInput(_("A list of flags is wanted."), field=f"{field}.{letter}")
+        if unknown := [key for key in keys if key not in known]:
             raise BadInput(
-                _("There is no flag %(flag)s.") % {"flag": str(unknown.args[0])[:40]}, field=f"flags.{letter}"
-            ) from None
-    return masks
+                _("There is no flag %(flag)s.") % {"flag": unknown[0][:40]}, field=f"{field}.{letter}"
+            )
+    return {letter: set(keys) for letter, keys in given.items()}
 
 
 def _letters(given: Any, letters: str, field: str) -> list[str]:

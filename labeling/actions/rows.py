@@ -22,19 +22,28 @@ from labeling.models import (
     ItemCompletion,
     Project,
     Prompt,
+    Purpose,
     Ranking,
     RankingRevision,
     Rubric,
+    Verdict,
 )
 from training.contracts import ComparisonRow, CompletionText, DemonstrationRow, Message, PromptRow, RankingRow
 
 AT_ONCE = 1000
+NO_WORK = [Purpose.TUTORIAL, Purpose.TEST, Purpose.GOLD]
+"""What these items' answers are for is told apart from work; hidden repeats are too."""
 Entry = TypeVar("Entry")
+UNREVIEWED = Q(wants_review=True) | Q(verdict__in=[Verdict.RETURNED, Verdict.REJECTED])
+"""Demonstrations that nothing is trained on: a reviewer has not seen them yet, or did not accept them."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a freeze was asked for. `among` names prompts by key; empty `splits` means all."""
+    """What a freeze was asked for. `among` names prompts by key; empty `splits` means all.
+
+    It takes answers to work: none to a tutorial, test or gold, and no hidden repeat.
+    """
 
     project: Project
     simulated: bool
@@ -53,13 +62,17 @@ class Selection:
 
     def demonstrations(self) -> QuerySet[Demonstration]:
         found = Demonstration.objects.filter(
-            Q(slot__isnull=False) | Q(source=DemonstrationSource.IMPORTED), project=self.project
+            Q(slot__isnull=False, item__purpose=Purpose.WORK) | Q(source=DemonstrationSource.IMPORTED),
+            project=self.project,
         )
+        found = found.exclude(UNREVIEWED)
         found = found.filter(prompt__split__in=self.splits) if self.splits else found
         return found if self.simulated else found.filter(is_simulated=False)
 
     def rankings(self) -> QuerySet[Ranking]:
-        found = Ranking.objects.filter(slot__isnull=False, project=self.project)
+        found = Ranking.objects.filter(
+            slot__isnull=False, is_repeat=False, item__purpose=Purpose.WORK, project=self.project
+        )
         found = found.filter(item__prompt__split__in=self.splits) if self.splits else found
         return found if self.simulated else found.filter(is_simulated=False)
 
@@ -70,15 +83,21 @@ class Selection:
         return found if self.simulated else found.filter(is_simulated=False)
 
     def left_out(self, kind: str) -> dict[str, int]:
-        """How many answers of this kind stay out: extras, and simulated ones where those are not wanted."""
+        """How many answers of this kind stay out: extras, simulated ones where those are not wanted, and
+        demonstrations that wait for a reviewer or were not accepted by one.
+        """
         if kind == DatasetKind.PROMPTS:
             return {}
         answers: Any = Ranking if kind == DatasetKind.COMPARISONS else Demonstration
-        extras = answers.objects.filter(project=self.project, slot=None, assignment__isnull=False).count()
-        if self.simulated:
-            return {"extras_left_out": extras}
-        simulated = answers.objects.filter(project=self.project, is_simulated=True).count()
-        return {"extras_left_out": extras, "simulated_left_out": simulated}
+        work = answers.objects.filter(project=self.project).exclude(item__purpose__in=NO_WORK)
+        if kind == DatasetKind.COMPARISONS:
+            work = work.filter(is_repeat=False)
+        counts = {"extras_left_out": work.filter(slot=None, assignment__isnull=False).count()}
+        if not self.simulated:
+            counts["simulated_left_out"] = work.filter(is_simulated=True).count()
+        if kind == DatasetKind.SFT:
+            counts["review_left_out"] = work.filter(UNREVIEWED).count()
+        return counts
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
-
 from labeling.actions.prepared import Statement
 from labeling.models import Assignment, Demonstration, Item, Kind, Ranking, Review, Slot, WrittenPrompt
 from labeling.models.answers import Answer
@@ -33,7 +31,8 @@ def take_slot(held: Assignment) -> tuple[int | None, Statement]:
     And the statement that fills it and ends the assignment, to be run before the answer is written.
 
     While the lease lives it is the assignment's own. Later it is the same one if still free, else any
-    free one of the item, else a closed one while the item has fewer live slots than it wants.
+    free one of the item, else a closed one while the item has fewer live slots than it wants; one that is
+    reserved for the labeler stays theirs.
     To be called with the assignment locked; locks the item if the lease is over. A live one needs no
     more: nobody else may touch a slot that it holds, and a held slot counts as live like a filled one.
     """
@@ -43,12 +42,11 @@ def take_slot(held: Assignment) -> tuple[int | None, Statement]:
 
 def _free_for(late: Assignment) -> int | None:
     item = Item.objects.select_for_update(no_key=True).get(pk=late.item_id)
-    slots = list(
-        Slot.objects.select_for_update()
-        .filter(item=item)
-        .filter(Q(reserved_for=None) | Q(reserved_for_id=late.labeler_id))
-        .order_by("number")
-    )
+    every = list(Slot.objects.select_for_update().filter(item=item).order_by("number"))
+    own = next(slot for slot in every if slot.pk == late.slot_id)
+    if own.reserved_for_id is not None:
+        return own.pk if own.state == Slot.State.CLOSED else None
+    slots = [slot for slot in every if slot.reserved_for_id is None]
     free = [slot.pk for slot in slots if slot.state == Slot.State.OPEN]
     live = sum(slot.state != Slot.State.CLOSED for slot in slots)
     if not free and live < item.overlap:
@@ -59,11 +57,12 @@ def _free_for(late: Assignment) -> int | None:
 def free_slot(slot_id: int) -> None:
     """A held slot is free again: an extra answer to its item takes it, else it opens or closes.
 
-    Called with the item locked. It closes where the item was retired, or its overlap lowered meanwhile.
+    Called with the item locked. It closes where the item was retired, or its overlap lowered meanwhile; one
+    that is reserved for a labeler closes too, and nobody else's answer ever fills it.
     """
     slot = Slot.objects.select_for_update(of=("self",)).select_related("item").get(pk=slot_id)
     live = Slot.objects.filter(item=slot.item, reserved_for=None).exclude(state=Slot.State.CLOSED).count()
-    if slot.reserved_for_id is None and live > slot.item.overlap:
+    if slot.reserved_for_id is not None or live > slot.item.overlap:
         Slot.objects.filter(pk=slot.pk).update(state=Slot.State.CLOSED)
     elif not fill_with_extra(slot):
         retired = slot.item.state == Item.State.RETIRED

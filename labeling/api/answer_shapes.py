@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind, RankingMethod
+from labeling.models import Assignment, InputMode, Kind, PromptKind, RankingMethod, ReviewReason
 
 
 class OptionalHtml(Shape):
@@ -36,18 +36,63 @@ class FlagShape(Shape):
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
+    help_html = serializers.CharField()
+    required = serializers.BooleanField(help_text="Each completion wants a yes (`flags`) or a no (`denied`).")  # type: ignore[assignment]
 
 
 class RubricShape(Shape):
     version = serializers.IntegerField()
     scale_min = serializers.IntegerField()
     scale_max = serializers.IntegerField()
-    flags = FlagShape(many=True)
+    help = serializers.CharField(help_text="What the scale means, Markdown.")
+    help_html = serializers.CharField()
+    flags = FlagShape(many=True, help_text="Those that are asked at a prompt of this use case.")
 
 
 class DraftShape(Shape):
     sequence = serializers.IntegerField(min_value=0, max_value=2**53 - 1)
     body = serializers.DictField(help_text="What the page makes of it; the server keeps it as it is.")
+
+
+class BriefShape(Shape):
+    kind = serializers.ChoiceField(PromptKind.values)
+    note = serializers.CharField()
+
+
+class ReviewedAnswer(Shape):
+    labeler = serializers.IntegerField(help_text="1, 2, 3 … in an order drawn for this review.")
+    scores = serializers.DictField(child=serializers.IntegerField(), help_text="By letter.")
+    tiers = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        allow_null=True,
+        help_text="Best first; null: all bad, without an order.",
+    )
+    flags = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    all_bad = serializers.BooleanField()
+    comment = serializers.CharField()
+
+
+class ReviewedSkip(Shape):
+    reason = serializers.CharField()
+    comment = serializers.CharField()
+
+
+class ReviewedTurn(Shape):
+    role = serializers.ChoiceField(["system", "user", "assistant"])
+    content = serializers.CharField()
+
+
+class AboutShape(Shape):
+    """What a review is about: an item's answers, or a text. Nobody's name is in it."""
+
+    reason = serializers.ChoiceField(ReviewReason.values)
+    answers = ReviewedAnswer(many=True)
+    skips = ReviewedSkip(many=True)
+    turns = ReviewedTurn(many=True, help_text="The text, turn by turn; empty where answers are reviewed.")
+    revision = serializers.IntegerField(allow_null=True, help_text="Of the text; a verdict names it.")
+    flags = serializers.ListField(
+        child=serializers.CharField(), help_text="What the author of a prompt says of it."
+    )
 
 
 class AssignmentShape(Shape):
@@ -62,10 +107,12 @@ class AssignmentShape(Shape):
     lease_until = serializers.DateTimeField()
     lease_seconds = serializers.IntegerField()
     project = serializers.CharField()
-    prompt = AskedPrompt()
-    completions = LetteredCompletion(many=True, help_text="Empty where a demonstration is asked for.")
+    prompt = AskedPrompt(help_text="Without messages where one is to be written.")
+    brief = BriefShape(allow_null=True, help_text="Of a prompt to be written; else null.")
+    completions = LetteredCompletion(many=True, help_text="Empty unless they are to be ranked.")
     rubric = RubricShape()
     draft = DraftShape(allow_null=True)
+    review = AboutShape(required=False, help_text="Of a review only.")
 
 
 class LeaseShape(Shape):
@@ -98,6 +145,11 @@ class GivenRanking(Shape):
     )
     tied = serializers.ListField(child=serializers.CharField(), required=False)
     flags = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    denied = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Flags that do not apply, by letter. Required ones want one or the other.",
+    )
     moved = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Letters placed by hand, not by their score."
     )
@@ -113,7 +165,17 @@ class RankingRevisionBody(RankingBody):
     base = serializers.IntegerField(help_text="The number of the revision that this one changes.")
 
 
-class DemonstrationBody(TimedBody):
+class TextTelemetry(TimedBody):
+    pasted_share = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="Of the characters, those that were pasted; null where nobody counted.",
+    )
+
+
+class DemonstrationBody(TextTelemetry):
     text = serializers.CharField()
 
 

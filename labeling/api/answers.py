@@ -9,19 +9,23 @@ from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from labeling.actions import rankings
+from labeling.actions import rankings, written_prompts
 from labeling.actions.shown import loaded
 from labeling.api.answer_shapes import AssignmentShape, GivenRanking
 from labeling.api.assignments import describe
 from labeling.api.lists import ListView, Page
 from labeling.api.shapes import Moment, Shape
+from labeling.api.written_prompts import GivenPrompt
 from labeling.models import (
+    Assignment,
     Demonstration,
     DemonstrationRevision,
     ItemCompletion,
     Kind,
     Ranking,
     RankingRevision,
+    WrittenPrompt,
+    WrittenPromptRevision,
 )
 
 
@@ -29,8 +33,17 @@ class GivenDemonstration(Shape):
     text = serializers.CharField()
 
 
+ANSWERS: dict[str, tuple[Any, Any]] = {
+    Kind.RANK: (Ranking, RankingRevision),
+    Kind.DEMONSTRATE: (Demonstration, DemonstrationRevision),
+    Kind.PROMPT: (WrittenPrompt, WrittenPromptRevision),
+}
+
+
 @extend_schema_field(
-    PolymorphicProxySerializer("Given", [GivenRanking, GivenDemonstration], resource_type_field_name=None)
+    PolymorphicProxySerializer(
+        "Given", [GivenRanking, GivenDemonstration, GivenPrompt], resource_type_field_name=None
+    )
 )
 class Given(serializers.DictField):
     pass
@@ -48,7 +61,7 @@ class AnswerShape(Shape):
 
 
 class AnswersQuery(Page):
-    kind = serializers.ChoiceField(Kind.values)
+    kind = serializers.ChoiceField(list(ANSWERS))
     html = serializers.BooleanField(default=False, help_text="Also give each text as safe HTML.")
 
 
@@ -63,9 +76,7 @@ class Answers(ListView):
 
     def rows(self) -> QuerySet[Any]:
         here = self.here.membership
-        is_ranking = self.asked["kind"] == Kind.RANK
-        answers: Any = Ranking if is_ranking else Demonstration
-        revisions: Any = RankingRevision if is_ranking else DemonstrationRevision
+        answers, revisions = ANSWERS[self.asked["kind"]]
         rows: QuerySet[Any] = (
             answers.objects.filter(project_id=here.project_id, labeler_id=here.user_id)
             .select_related("assignment__item__prompt", "assignment__project", "assignment__rubric")
@@ -86,7 +97,6 @@ class Answers(ListView):
     def _one(self, answer: Any, texts: Mapping[int, str]) -> dict[str, Any]:
         held = answer.assignment
         latest = answer.revisions.all()[0]
-        is_ranking = isinstance(answer, Ranking)
         return {
             "answer": answer.public_id,
             "kind": held.kind,
@@ -94,6 +104,23 @@ class Answers(ListView):
             "extra": answer.slot_id is None,
             "created_at": answer.created_at,
             "revised_at": latest.created_at,
-            "given": rankings.as_letters(latest, held) if is_ranking else {"text": latest.text},
+            "given": _given(latest, held),
             "assignment": describe(held, loaded(held, texts), html=self.asked["html"]),
         }
+
+
+def own_answer(answer: Any) -> dict[str, Any]:
+    """One answer as the list of one's own shows it."""
+    view = Answers()
+    view.asked = {"html": False}
+    shown: dict[str, Any] = view.show([answer])[0]
+    return shown
+
+
+def _given(latest: Any, held: Assignment) -> dict[str, Any]:
+    """What a revision says, as the next one takes it."""
+    if isinstance(latest, RankingRevision):
+        return rankings.as_letters(latest, held)
+    if isinstance(latest, WrittenPromptRevision):
+        return written_prompts.as_given(latest)
+    return {"text": latest.text}

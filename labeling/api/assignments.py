@@ -6,13 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.actions import demonstrations, queue, rankings
+from labeling.actions import demonstrations, queue, rankings, reviewed
 from labeling.actions.answers import Submitted, check_fields
 from labeling.actions.shown import Shown, shown
 from labeling.api.answer_shapes import (
@@ -28,9 +27,11 @@ from labeling.api.answer_shapes import (
     SubmittedShape,
 )
 from labeling.api.base import Query, View
+from labeling.api.own_revisions import OwnRevisions, own_revisions
+from labeling.api.rubrics import described
 from labeling.api.shapes import shown_text
 from labeling.markdown import markdown
-from labeling.models import Assignment, Demonstration, Kind, Ranking, Rubric
+from labeling.models import Assignment, Demonstration, Kind, Ranking
 
 KEY_HEADER = "Idempotency-Key"
 
@@ -43,6 +44,9 @@ class HtmlQuery(Query):
 
 def payload(assignment: Assignment, *, html: bool = False) -> dict[str, Any]:
     """All that a labeler's browser may know of an assignment: letters and texts, no ids, no models."""
+    if assignment.kind == Kind.REVIEW:
+        seen = reviewed.look(assignment)
+        return {**describe(seen.lettered, seen.shown, html=html), "review": seen.about}
     return describe(assignment, shown(assignment), html=html)
 
 
@@ -64,29 +68,13 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
             "language": seen.language,
             "use_case": seen.use_case,
         },
+        "brief": seen.brief and {name: seen.brief[name] for name in ("kind", "note")},
         "completions": [
             {"letter": letter, **(shown_text(text) if html else {"text": text})}
             for letter, text in zip(rankings.LETTERS, texts, strict=False)
         ],
-        "rubric": _rubric(seen.rubric),
+        "rubric": described(seen.rubric, seen.rubric.asked(seen.use_case)),
         "draft": seen.draft,
-    }
-
-
-def _rubric(rubric: Rubric) -> dict[str, Any]:
-    language = get_language() or "en"
-    return {
-        "version": rubric.version,
-        "scale_min": rubric.scale_min,
-        "scale_max": rubric.scale_max,
-        "flags": [
-            {
-                "key": flag["key"],
-                "label": flag.get(language) or flag["en"],
-                "help": (flag.get("help") or {}).get(language) or (flag.get("help") or {}).get("en", ""),
-            }
-            for flag in rubric.flags
-        ],
     }
 
 
@@ -197,9 +185,13 @@ class ReviseRanking(AnswerView):
 
 
 class ReviseDemonstration(AnswerView):
-    """Change one's demonstration: a new revision on the stated base."""
+    @extend_schema(operation_id="own_demonstration_revisions", responses={200: OwnRevisions})
+    def get(self, request: Request, demonstration: str) -> Response:
+        """All versions of a demonstration of one's own, newest first."""
+        return own_revisions(self.here.the(Demonstration), lambda revision: {"text": revision.text})
 
     @extend_schema(request=DemonstrationRevisionBody, responses={200: SubmittedShape, 201: SubmittedShape})
     def post(self, request: Request, demonstration: str) -> Response:
+        """Change one's demonstration: a new revision on the stated base."""
         written = self.here.the(Demonstration)
         return submitted(demonstrations.revise(written, self.body(request), self.key(request)))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling.api.base import OneView
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Extra, Moment, Pseudonym, Shape, ShownMessages, ShownText
-from labeling.models import Demonstration, DemonstrationRevision, DemonstrationSource, Project
+from labeling.models import Demonstration, DemonstrationRevision, DemonstrationSource, Project, Purpose
 
 
 class DemonstrationRevisionShape(Shape):
     number = serializers.IntegerField()
     base = serializers.IntegerField()
     shown = ShownText(source="text")
+    pasted_share = serializers.FloatField(
+        allow_null=True, help_text="Of its characters, as the page counted them; null: not known."
+    )
     active_seconds = serializers.IntegerField()
     created_at = Moment()
 
@@ -51,6 +54,9 @@ class DemonstrationQuery(Page):
         DemonstrationSource.values, required=False
     )
     simulated = serializers.BooleanField(required=False, source="is_simulated")
+    purpose = serializers.ChoiceField(
+        [Purpose.WORK, Purpose.TEST], default=Purpose.WORK, help_text="What it was written for."
+    )
     created_after = serializers.DateTimeField(required=False, source="created_at__gt")
 
 
@@ -62,6 +68,12 @@ class Demonstrations(ListView):
 
     def rows(self) -> QuerySet[Demonstration]:
         return _whole(self.here.membership.project)
+
+    def narrowed(self, rows: QuerySet[Demonstration], filters: dict[str, Any]) -> QuerySet[Demonstration]:
+        filters = dict(filters)
+        is_test = Q(item__purpose=Purpose.TEST)
+        rows = rows.filter(is_test) if filters.pop("purpose") == Purpose.TEST else rows.exclude(is_test)
+        return rows.filter(**filters)
 
 
 class OneDemonstration(OneView):

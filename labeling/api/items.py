@@ -7,14 +7,18 @@ from rest_framework import serializers
 
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Moment, Shape
-from labeling.models import Item, Kind, Origin, Slot
+from labeling.models import Item, Kind, Origin, Purpose, Slot
 
 
 class ItemShape(Shape):
     item = serializers.CharField(source="public_id")
     kind = serializers.ChoiceField(Kind.values)
-    prompt = serializers.CharField(source="prompt.public_id")
-    k = serializers.IntegerField(help_text="Completions; 0 where a demonstration is asked for.")
+    purpose = serializers.ChoiceField(Purpose.values)
+    prompt = serializers.CharField(
+        source="prompt.public_id", allow_null=True, help_text="Null where one is to be written."
+    )
+    brief = serializers.DictField(help_text="Of a prompt to be written; else empty.")
+    k = serializers.IntegerField(help_text="Completions; 0 unless they are to be ranked.")
     state = serializers.ChoiceField(Item.State.values)
     overlap = serializers.IntegerField(help_text="Answers that are wanted.")
     filled = serializers.IntegerField(help_text="Answers that are there.")
@@ -31,6 +35,9 @@ class ItemQuery(Page):
     state = serializers.ChoiceField(Item.State.values, required=False)
     origin = serializers.ChoiceField(Origin.values, required=False)
     needs_review = serializers.BooleanField(required=False)
+    purpose = serializers.ChoiceField(
+        Purpose.values, default=Purpose.WORK, help_text="What its answers are for."
+    )
     prompt = PublicId(required=False, source="prompt__public_id")
 
 

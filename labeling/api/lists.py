@@ -34,6 +34,14 @@ class Page(Query):
     after = PublicId(required=False, help_text="The `next` of the page before.")
 
 
+class VersionPage(Page):
+    """Of a list whose rows are numbered versions."""
+
+    after = serializers.IntegerField(  # type: ignore[assignment]
+        required=False, min_value=1, max_value=2**31 - 1, help_text="The `next` of the page before."
+    )
+
+
 class ListView(View):
     """GET answers {"results", "next"}, newest first: by the database's keys, which only grow.
 

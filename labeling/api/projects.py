@@ -11,20 +11,21 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.actions import items, queue
+from labeling.actions import guidelines, items, queue
 from labeling.actions.answers import check_fields
 from labeling.actions.errors import BadInput
 from labeling.api.answer_shapes import AssignmentShape
 from labeling.api.assignments import HtmlQuery, payload
 from labeling.api.base import OneView, View
 from labeling.api.lists import ListView
-from labeling.api.shapes import Shape, ShownText
+from labeling.api.shapes import Shape, TextShape, shown_text
 from labeling.models import Kind, Membership, Role
 
 
 class OpenShape(Shape):
     demonstrate = serializers.IntegerField()
     rank = serializers.IntegerField()
+    prompt = serializers.IntegerField(help_text="Prompts to write.")
 
 
 @extend_schema_field(OpenShape)
@@ -46,9 +47,18 @@ class ProjectShape(Shape):
     open = Open(source="*", read_only=True)
 
 
+@extend_schema_field(TextShape)
+class InForce(serializers.Field[Membership, Any, dict[str, str], Any]):
+    """The guidelines that one works by now."""
+
+    def to_representation(self, member: Membership) -> dict[str, str]:
+        now = guidelines.latest(member.project)
+        return shown_text(now.text if now else "")
+
+
 class ProjectWhole(ProjectShape):
     description = serializers.CharField(source="project.description")
-    guidelines = ShownText(source="project.guidelines")
+    guidelines = InForce(source="*", read_only=True)
 
 
 class Projects(ListView):
@@ -84,6 +94,7 @@ class NextShape(Shape):
 class Next(View):
     """One's open item of a kind, or a new one.
 
+    409 says what is to be done first, by its code: `guidelines` are to be accepted.
     `ahead` reserves the one after it instead. The same request again gives the same item until that is
     answered, skipped or released.
     """

@@ -19,7 +19,7 @@ from labeling.api.base import BatchParser, OneView
 from labeling.api.lists import ListView, Page
 from labeling.api.outcomes import MOST_ROWS, AnyRow, Batch, BatchShape, Landed, landed, refused
 from labeling.api.shapes import Moment, Shape, ShownMessages
-from labeling.models import Prompt, Split, UseCase
+from labeling.models import Prompt, Sensitive, Split, UseCase
 
 TEXT = {"type": "string", "minLength": 1}
 ROW_SCHEMA: dict[str, Any] = {
@@ -75,6 +75,10 @@ class PromptShape(Shape):
     licence = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
     id = serializers.CharField(source="external_id", help_text="What its source calls it.")
+    sensitive = serializers.ListField(child=serializers.ChoiceField(Sensitive.values))
+    flags = serializers.ListField(
+        child=serializers.CharField(), help_text="What the labeler who wrote it said of it."
+    )
     simulated = serializers.BooleanField(source="is_simulated")
     created_at = Moment()
 

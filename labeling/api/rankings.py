@@ -11,7 +11,15 @@ from rest_framework import serializers
 from labeling.api.base import OneView
 from labeling.api.lists import ListView, Page, PublicId
 from labeling.api.shapes import Extra, Moment, Pseudonym, Shape, ShownMessages, ShownText
-from labeling.models import InputMode, ItemCompletion, Project, Ranking, RankingMethod, RankingRevision
+from labeling.models import (
+    InputMode,
+    ItemCompletion,
+    Project,
+    Purpose,
+    Ranking,
+    RankingMethod,
+    RankingRevision,
+)
 
 
 class PlaceShape(Shape):
@@ -21,6 +29,9 @@ class PlaceShape(Shape):
         allow_null=True, help_text="1 is best, equal ones are ties; null: all bad, without an order."
     )
     flags = serializers.ListField(child=serializers.CharField())
+    denied = serializers.ListField(
+        child=serializers.CharField(), help_text="Flags that were answered with no."
+    )
     moved = serializers.BooleanField(help_text="Placed by hand, not by its score.")
 
 
@@ -36,6 +47,7 @@ class Places(serializers.Field[RankingRevision, Any, list[dict[str, Any]], Any])
                 "score": revision.scores[part.position],
                 "rank": None if revision.ranks is None else revision.ranks[part.position],
                 "flags": revision.rubric.keys(revision.flags[part.position]),
+                "denied": revision.rubric.keys(revision.denied[part.position]) if revision.denied else [],
                 "moved": revision.moved[part.position],
             }
             for part in parts
@@ -92,6 +104,12 @@ class RankingQuery(Page):
     item = PublicId(required=False, source="item__public_id")
     prompt = PublicId(required=False, source="item__prompt__public_id")
     simulated = serializers.BooleanField(required=False, source="is_simulated")
+    purpose = serializers.ChoiceField(
+        Purpose.values, default=Purpose.WORK, source="item__purpose", help_text="Of the item."
+    )
+    repeats = serializers.BooleanField(
+        default=False, source="is_repeat", help_text="Hidden repeats, instead of first rankings."
+    )
     created_after = serializers.DateTimeField(required=False, source="created_at__gt")
 
 

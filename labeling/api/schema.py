@@ -50,6 +50,10 @@ class Described(AutoSchema):
         return names()[self.path]
 
     @property
+    def wants_key(self) -> bool:
+        return self.view.wants_key and self.method != "GET"
+
+    @property
     def door(self) -> Door:
         return DOORS[f"api:{self.name}"]
 
@@ -79,7 +83,7 @@ class Described(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         query = self.view.takes(self.method)
         parameters: list[Any] = [query] if query is not Query else []
-        return [*parameters, KEY] if self.view.wants_key else parameters
+        return [*parameters, KEY] if self.wants_key else parameters
 
     def get_request_serializer(self) -> Any:
         return None
@@ -96,7 +100,7 @@ class Described(AutoSchema):
             listed += [404]
         if self.method != "GET":
             listed += [409]
-        if self.view.wants_key:
+        if self.wants_key:
             listed += [422]
         refused = {
             str(status): self._get_response_for_code(  # type: ignore[no-untyped-call]

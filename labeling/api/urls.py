@@ -10,18 +10,24 @@ from labeling.api import (
     completions,
     datasets,
     demonstrations,
+    guidelines,
     invitations,
     items,
     members,
     models,
     openapi,
     people,
+    preview,
     projects,
     prompts,
     rankings,
+    returns,
+    reviews,
     rounds,
+    rubrics,
     runs,
     webhooks,
+    written_prompts,
 )
 
 app_name = "api"
@@ -30,6 +36,14 @@ urlpatterns = [
     path("me", people.Me.as_view(), name="me"),
     path("projects", projects.Projects.as_view(), name="projects"),
     path("projects/<str:project>", projects.OneProject.as_view(), name="project"),
+    path("projects/<str:project>/guidelines", guidelines.InForce.as_view(), name="guidelines"),
+    path("projects/<str:project>/guidelines/accept", guidelines.Accept.as_view(), name="accept-guidelines"),
+    path(
+        "projects/<str:project>/guidelines/versions",
+        guidelines.Versions.as_view(),
+        name="guidelines-versions",
+    ),
+    path("projects/<str:project>/rubrics", rubrics.Rubrics.as_view(), name="rubrics"),
     # --- a labeler's work ---
     path("projects/<str:project>/next", projects.Next.as_view(), name="next"),
     path("projects/<str:project>/answers", answers.Answers.as_view(), name="answers"),
@@ -50,7 +64,35 @@ urlpatterns = [
         assignments.ReviseDemonstration.as_view(),
         name="revise-demonstration",
     ),
+    path(
+        "assignments/<uuid:assignment>/written-prompt",
+        written_prompts.SubmitWrittenPrompt.as_view(),
+        name="submit-written-prompt",
+    ),
+    path(
+        "written-prompts/<str:written_prompt>/revisions",
+        written_prompts.ReviseWrittenPrompt.as_view(),
+        name="revise-written-prompt",
+    ),
+    path("preview", preview.Preview.as_view(), name="preview"),
+    path("assignments/<uuid:assignment>/review", reviews.SubmitReview.as_view(), name="submit-review"),
+    path("reviews/<str:review>/revisions", reviews.ReviseReview.as_view(), name="revise-review"),
+    path("returns/<str:returned>/reply", returns.Reply.as_view(), name="reply"),
     # --- what people wrote, for reviewers and leads ---
+    path("projects/<str:project>/reviews", reviews.Reviews.as_view(), name="reviews"),
+    path("reviews/<str:review>", reviews.OneReview.as_view(), name="review"),
+    path("projects/<str:project>/returns", returns.Returns.as_view(), name="returns"),
+    path("returns/<str:returned>/close", returns.Close.as_view(), name="close-return"),
+    path(
+        "projects/<str:project>/written-prompts",
+        written_prompts.WrittenPrompts.as_view(),
+        name="written-prompts",
+    ),
+    path(
+        "written-prompts/<str:written_prompt>",
+        written_prompts.OneWrittenPrompt.as_view(),
+        name="written-prompt",
+    ),
     path(
         "projects/<str:project>/demonstrations",
         demonstrations.Demonstrations.as_view(),
@@ -63,6 +105,9 @@ urlpatterns = [
     path("rankings/<str:ranking>", rankings.OneRanking.as_view(), name="ranking"),
     # --- leads ---
     path("projects/<str:project>/prompts", prompts.Prompts.as_view(), name="prompts"),
+    path(
+        "projects/<str:project>/prompts/ask", written_prompts.AskForPrompts.as_view(), name="ask-for-prompts"
+    ),
     path("prompts/<str:prompt>", prompts.OnePrompt.as_view(), name="prompt"),
     path("projects/<str:project>/completions", completions.Completions.as_view(), name="completions"),
     path(

@@ -57,9 +57,18 @@ class SimulatedLabeler:
         letters = [part.letter for part in given.completions]
         texts = [part.text for part in given.completions]
         thought = task.rank(given.prompt.messages[-1].content, texts, self.rng)
+        asked = {flag.key: flag.required for flag in given.rubric.flags}  # a lead may have changed them
+        said = {
+            letter: [key for key in flags if key in asked]
+            for letter, flags in zip(letters, thought.flags, strict=True)
+        }
         ranking: GivenRanking = {
             "scores": dict(zip(letters, thought.scores, strict=True)),
-            "flags": {letter: flags for letter, flags in zip(letters, thought.flags, strict=True) if flags},
+            "flags": {letter: flags for letter, flags in said.items() if flags},
+            "denied": {
+                letter: [key for key, required in asked.items() if required and key not in flags]
+                for letter, flags in said.items()
+            },
             "all_bad": thought.all_bad,
             "tiers": None,
         }

@@ -30,7 +30,6 @@ class Project(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, default="")
-    guidelines = models.TextField(_("guidelines for labelers"), blank=True, default="")
     ranking_method = models.CharField(
         _("how answers are put in order"), max_length=8, choices=RankingMethod, default=RankingMethod.RATE
     )
@@ -99,6 +98,12 @@ class Membership(models.Model):
         blank=True,
         help_text=_("Sensitive content that this person does not want to see."),
     )
+    weekly_summary = models.BooleanField(
+        _("send me a summary of my week by e-mail"), default=False, help_text=_("On Mondays, of work done.")
+    )
+    summarised_until = models.DateField(
+        null=True, blank=True, editable=False, help_text="The week that was last summarised ended here."
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -118,6 +123,11 @@ class Membership(models.Model):
         """Whether this membership includes what `role` may do."""
         order = Role.values
         return self.is_active and order.index(self.role) >= order.index(role)
+
+    @property
+    def sent_back(self) -> int:
+        """How many answers of theirs a reviewer has sent back and they have not answered yet."""
+        return self.project.returns.filter(labeler_id=self.user_id, state="open").count()
 
 
 class Trainer(models.TextChoices):

@@ -78,8 +78,9 @@ class Item(models.Model):
     open ──► retired      a newer policy was promoted, or a lead withdrew it (actions/queue.retire)
 
     To write a prompt there is none yet, and `brief` says what kind is wanted:
-    {"kind": "plain" | "few_shot" | "user_based", "use_case", "language", "note"}. A review is of one thing:
-    the rankings of an item (`subject`), a demonstration, or a written prompt; `reason` says why.
+    {"kind": "plain" | "few_shot" | "user_based", "use_case", "language", "note"}, and {"demonstrate": "yes"}
+    where what is written is to be answered next. A review is of one thing: the rankings of an item
+    (`subject`), a demonstration, or a written prompt; `reason` says why.
 
     `arm` and `probability` record which selection arm chose it, and with what probability: without them
     no later comparison of selection methods is unbiased.
@@ -279,7 +280,8 @@ class Assignment(models.Model):
 
     A lease ends by the database's clock. A labeler holds at most one open and one reserved assignment of
     a project and kind, so that a half-written demonstration survives an hour of ranking.
-    `shown_order[i]` is the item's position that was shown as letter i (A, B, C …).
+    `shown_order[i]` is the item's position that was shown as letter i (A, B, C …); of a review, the answer,
+    in the order of their keys, that was shown as labeler i + 1.
     """
 
     class State(models.TextChoices):
@@ -297,7 +299,7 @@ class Assignment(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     project = models.ForeignKey("Project", on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=12, choices=Kind)
-    labeler = models.ForeignKey("User", on_delete=models.PROTECT, related_name="assignments")
+    labeler = models.ForeignKey("User", on_delete=models.PROTECT, related_name="assignments", db_index=False)
     state = models.CharField(max_length=8, choices=State)
     is_repeat = models.BooleanField(default=False)
     method = models.CharField(
@@ -335,6 +337,8 @@ class Assignment(models.Model):
                 condition=models.Q(state__in=["reserved", "open"]),
                 name="assignment_lease",
             ),
+            # What a labeler was shown of late: repeats, and how much sensitive content today (checks.py).
+            models.Index(fields=["labeler", "project", "opened_at"], name="assignment_shown"),
         ]
 
     def __str__(self) -> str:

@@ -40,6 +40,10 @@ class Rubric(models.Model):
     def __str__(self) -> str:
         return f"{self.project} rubric {self.version}"
 
+    def asked(self, use_case: str) -> list[dict[str, Any]]:
+        """The flags that are asked at a prompt of this use case, in the rubric's order."""
+        return [flag for flag in self.flags if not flag.get("use_cases") or use_case in flag["use_cases"]]
+
     def mask(self, keys: list[str]) -> int:
         """The bit mask of these flag keys. Raises KeyError for an unknown one."""
         bits = {flag["key"]: 1 << index for index, flag in enumerate(self.flags)}

@@ -39,9 +39,11 @@ class WrittenPrompt(Answer):
 
     written ──taken──► adopted (`prompt`)     after the time for undo, or after a reviewer's verdict where
                                               one is wanted (actions/written_prompts.py)
+
+    Two people may write the same: both are then of one prompt, whose author is the first.
     """
 
-    prompt = models.OneToOneField(
+    prompt = models.ForeignKey(
         "Prompt", on_delete=models.PROTECT, null=True, blank=True, related_name="written"
     )
     wants_review = models.BooleanField(default=False)

@@ -60,6 +60,7 @@ WORDS: dict[str, Any] = {
     "rankings": _("rankings"),
     "reason": _("reason"),
     "receiver": _("receiver"),
+    "review_left_out": _("not accepted by a reviewer, left out"),
     "reward": _("reward"),
     "rows": _("rows"),
     "scale": _("scale"),

@@ -11,11 +11,11 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from labeling.actions import quality
 from labeling.actions.items import LOOKED_FOR_ALL, Counted, unfillable_slots
 from labeling.actions.quality import Agreement, MethodFigures
+from labeling.actions.rows import NO_WORK
 from labeling.models import (
     Assignment,
     Demonstration,
@@ -26,8 +26,10 @@ from labeling.models import (
     ModelVersion,
     Project,
     Prompt,
+    Purpose,
     Ranking,
     RankingRevision,
+    Return,
     Slot,
     Split,
 )
@@ -52,6 +54,7 @@ class Counts:
     open: dict[str, int]
     unfillable: Counted
     needs_review: int
+    came_back: int
     agreement: Agreement
     methods: list[MethodFigures]
 
@@ -92,13 +95,17 @@ def _count(project: Project) -> Counts:
         prompts=dict(
             Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")).order_by()
         ),
-        demonstrations=Demonstration.objects.filter(project=project).aggregate(
+        demonstrations=Demonstration.objects.filter(project=project)
+        .exclude(item__purpose__in=NO_WORK)
+        .aggregate(
             total=Count("pk"),
             simulated=Count("pk", filter=Q(is_simulated=True)),
             labelers=Count("pk", filter=Q(is_simulated=False, source=DemonstrationSource.LABELER)),
             imported=Count("pk", filter=Q(is_simulated=False, source=DemonstrationSource.IMPORTED)),
         ),
-        rankings=Ranking.objects.filter(project=project).aggregate(
+        rankings=Ranking.objects.filter(
+            project=project, item__purpose=Purpose.WORK, is_repeat=False
+        ).aggregate(
             total=Count("pk"),
             simulated=Count("pk", filter=Q(is_simulated=True)),
             people=Count("pk", filter=Q(is_simulated=False)),
@@ -108,6 +115,7 @@ def _count(project: Project) -> Counts:
         open=dict(waiting.annotate(n=Count("pk")).order_by()),
         unfillable=unfillable_slots(project),
         needs_review=Item.objects.filter(project=project, needs_review=True, state=Item.State.OPEN).count(),
+        came_back=Return.objects.filter(project=project, state=Return.State.ANSWERED).count(),
         agreement=quality.agreement(project),
         methods=quality.by_method(project),
     )
@@ -117,7 +125,11 @@ def _all_bad(project: Project) -> int:
     """Rankings whose newest revision calls every completion bad."""
     later = RankingRevision.objects.filter(ranking=OuterRef("ranking"), number__gt=OuterRef("number"))
     return (
-        RankingRevision.objects.filter(ranking__project=project, all_bad=True).filter(~Exists(later)).count()
+        RankingRevision.objects.filter(
+            ranking__project=project, ranking__is_repeat=False, item__purpose=Purpose.WORK, all_bad=True
+        )
+        .filter(~Exists(later))
+        .count()
     )
 
 
@@ -129,10 +141,19 @@ def at_work(project: Project) -> tuple[list[AtWork], int]:
         .order_by("-opened_at")
     )
     people = list(live[: PEOPLE_SHOWN + 1])
-    doing: dict[str, str] = {Kind.RANK: _("ranking"), Kind.DEMONSTRATE: _("writing a demonstration")}
+    doing: dict[str, str] = {
+        Kind.RANK: _("ranking"),
+        Kind.DEMONSTRATE: _("writing a demonstration"),
+        Kind.PROMPT: _("writing a prompt"),
+    }
     more = live.count() - PEOPLE_SHOWN if len(people) > PEOPLE_SHOWN else 0
     return [
-        AtWork(each.labeler.shown_name, doing[each.kind], each.opened_at, each.labeler.is_simulated)
+        AtWork(
+            each.labeler.shown_name,
+            doing.get(each.kind, each.get_kind_display()),
+            each.opened_at,
+            each.labeler.is_simulated,
+        )
         for each in people[:PEOPLE_SHOWN]
     ], more
 
@@ -215,6 +236,7 @@ def queued(found: Counts) -> list[Figure]:
     return [
         Figure(_("Open to rank"), f"{found.open.get(Kind.RANK, 0):,}", _("answers wanted")),
         Figure(_("Open to demonstrate"), f"{found.open.get(Kind.DEMONSTRATE, 0):,}", _("answers wanted")),
+        *_prompts_wanted(found.open.get(Kind.PROMPT, 0)),
         Figure(
             _("Nobody can fill"),
             f"{stuck.number:,}",
@@ -223,13 +245,22 @@ def queued(found: Counts) -> list[Figure]:
         ),
         Figure(
             _("To review"),
-            f"{found.needs_review:,}",
-            ngettext("item skipped by several people", "items skipped by several people", found.needs_review)
-            if found.needs_review
-            else "",
-            "warn" if found.needs_review else "",
+            f"{found.open.get(Kind.REVIEW, 0):,}",
+            _parts(
+                (
+                    found.needs_review,
+                    _("%s that several people passed on"),
+                ),
+                (found.came_back, _("%s came back from labelers")),
+            ),
+            "warn" if found.open.get(Kind.REVIEW) or found.came_back else "",
         ),
     ]
+
+
+def _prompts_wanted(count: int) -> list[Figure]:
+    """Only where some are asked for: most projects bring their own."""
+    return [Figure(_("Open to write"), f"{count:,}", _("prompts wanted"))] if count else []
 
 
 def _about_stuck(stuck: Counted) -> list[str]:

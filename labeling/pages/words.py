@@ -6,6 +6,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from labeling.models import PromptFlag, ReviewReason
+
 COMMON: dict[str, Promise] = {
     "role_system": _("System"),
     "role_user": _("User"),
@@ -41,6 +43,10 @@ COMMON: dict[str, Promise] = {
     "next_shown": _("Here is the next one."),
     "empty_reason": _("There is nothing for you to do here right now."),
     "ready": _("Ready to submit."),
+    "report_why": _("Say what is wrong with it, so that a reviewer can see to it."),
+    "rest": _("You have worked for {n} minutes without a longer pause. A short break does good."),
+    "rest_later": _("Go on"),
+    "sent_back": _("A reviewer sent this back to you: {comment}"),
 }
 
 RANK: dict[str, Promise] = COMMON | {
@@ -53,6 +59,17 @@ RANK: dict[str, Promise] = COMMON | {
     "score_high": _("excellent"),
     "flags": _("Flags"),
     "flagging": _("Flags of {letter}: press a key to set one, Escape to end."),
+    "flagging_required": _(
+        "Flags of {letter}: a key goes from yes to no, N says no to all that are open, Escape ends."
+    ),
+    "flag_yes": pgettext_lazy("flag", "Yes"),
+    "flag_no": pgettext_lazy("flag", "No"),
+    "flag_asks": _("yes or no wanted"),
+    "flags_wanted": _("Flags of {letters} want a yes or a no."),
+    "said_flag_yes": _("{flag}, {letter}: yes."),
+    "said_flag_no": _("{flag}, {letter}: no."),
+    "said_flag_unset": _("{flag}, {letter}: not set."),
+    "scale": _("The scale, from {min} to {max}"),
     "place": pgettext_lazy("rank", "No. {n}"),
     "place_tied": pgettext_lazy("rank", "No. {n}, shared"),
     "tier": _("Place {n}: {letters}"),
@@ -85,7 +102,102 @@ RANK: dict[str, Promise] = COMMON | {
     "ready_all_bad": _("Ready to submit. When all are bad, an order is not needed."),
 }
 
-DEMONSTRATE: dict[str, Promise] = COMMON | {
+WRITING: dict[str, Promise] = {
     "count": _("Words: {words} · Characters: {characters}"),
-    "write_something": _("Write an answer first."),
+    "length_guide": _("Accepted answers: {low} to {high} words, half of them under {median}"),
+    "length_guide_case": _(
+        "Accepted answers of this kind: {low} to {high} words, half of them under {median}"
+    ),
+    "preview": _("Preview"),
+    "preview_edit": _("Write on"),
+    "preview_shown": _("This is how others will see it."),
+    "preview_failed": _("It cannot be shown right now: {reason}"),
+    "words_n": _("Words: {n}"),
+    "version_here": _("Kept in this browser"),
+    "version_sent": _("Sent, version {n}"),
+    "version_reviewer": _("A reviewer's change, version {n}"),
+    "version_restore": _("Bring this back"),
+    "version_restored": _("The earlier version is back. What you had before it is kept as well."),
+    "version_none": _("There is no earlier version yet. One is kept about every minute while you write."),
+    "versions_failed": _("What you have sent before cannot be fetched right now."),
 }
+
+DEMONSTRATE: dict[str, Promise] = COMMON | {
+    "write_something": _("Write an answer first."),
+    **WRITING,
+}
+
+PROMPT: dict[str, Promise] = (
+    COMMON
+    | WRITING
+    | {
+        "kind_plain": _("A prompt of your own"),
+        "kind_few_shot": _("An instruction with examples"),
+        "kind_user_based": _("A prompt for a given use"),
+        "help_plain": _("Any task that you can think of. Make it different from your last ones."),
+        "help_few_shot": _(
+            "An instruction, some examples of what is asked and how it is answered, and a last question for "
+            "the model."
+        ),
+        "help_user_based": _("Put yourself in the place of who would use this, and write what they would."),
+        "example": _("Example {n}"),
+        "example_query": _("What is asked"),
+        "example_response": _("How it is answered"),
+        "example_remove": _("Remove example {n}"),
+        "example_added": _("Example {n} added."),
+        "example_removed": _("Example removed"),
+        "example_most": _("There are as many examples as there may be."),
+        "write_prompt": _("Write the prompt first."),
+        "write_instruction": _("Write the instruction first."),
+        "write_example": _("Example {n} wants what is asked and how it is answered."),
+        "write_last": _("Write the last question, for the model to answer."),
+        "choose_use_case": _("Choose a use case."),
+        "choose_language": _("Say in which language it is."),
+    }
+)
+
+REVIEW: dict[str, Promise] = (
+    RANK
+    | {f"reason_{reason.value}": reason.label for reason in ReviewReason}
+    | {f"prompt_flag_{flag.value}": flag.label for flag in PromptFlag}
+    | {
+        "you": _("You"),
+        "labeler": _("Labeler {n}"),
+        "adopt": _("Adopt"),
+        "adopt_of": _("Adopt the answer of labeler {n}"),
+        "adopted": _("Scores and order of labeler {n} are yours now."),
+        "send_back": _("Send back"),
+        "send_back_to": _("Send the answer back to labeler {n}"),
+        "back_to": _("To labeler {n}: why it goes back"),
+        "not_sent": _("Nothing goes back to labeler {n}."),
+        "say_why_to": _("Say why the answer goes back to labeler {n}."),
+        "differs": _("They differ in: {what}"),
+        "differs_place": _("place"),
+        "differs_score": _("score"),
+        "differs_flags": _("flags"),
+        "no_place": _("no place"),
+        "score_is": _("score {n}"),
+        "tie_of": _("Tie {letter} with the one above, or keep a tie"),
+        "all_bad": _("All bad"),
+        "comment": _("Comment"),
+        "yes": _("yes"),
+        "no": _("no"),
+        "comment_kept": _("Comment (for other reviewers)"),
+        "comment_sent": _("Why it goes back (its writer reads this)"),
+        "decide": _("Decide what becomes of it."),
+        "nothing_changed": _("You have changed nothing yet."),
+        "turn_empty": _("No part of it may be empty."),
+        "say_why": _("Say why it goes back."),
+        "the_answer": _("The answer"),
+        "edit_of": _("Change: {what}"),
+        "changes": _("Your changes"),
+        "changes_of": _("Your changes: {what}"),
+        "rating": _("Rating"),
+        "rating_of": _("Rating, from {min} (very bad) to {max} (excellent)"),
+        "rated": _("Rated {n}."),
+        "verdict_accepted": _("Accept it as it is"),
+        "verdict_edited": _("Accept it with my changes"),
+        "verdict_returned": _("Send it back"),
+        "verdict_rejected": _("Do not use it"),
+    }
+)

@@ -137,7 +137,8 @@ def test_a_member_is_born_with_a_place_for_each_kind_of_work(project):
 def rows_read(sql, person, **values):
     """How many rows the statement's scans have read, by EXPLAIN ANALYZE."""
     who = {
-        "project": person.project_id, "kind": "rank", "labeler": person.user_id, "languages": [], "band": 1,
+        "project": person.project_id, "kind": "rank", "labeler": person.user_id, "languages": [],
+        "opt_outs": [], "band": 1,
     }  # fmt: skip
     with connection.cursor() as cursor:
         # As for tables of any size: the few pages of these would be read whole.

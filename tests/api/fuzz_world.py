@@ -10,11 +10,14 @@ from labeling.actions import (
     announcements,
     datasets,
     demonstrations,
+    guidelines,
     invitations,
+    items,
     loop,
     queue,
     tokens,
     webhooks,
+    written_prompts,
 )
 from labeling.actions.clock import Clock
 from labeling.models import (
@@ -47,8 +50,11 @@ def made(folder: Path) -> dict[str, Caller]:
     """One caller in each role of two projects, and an operator who is a member of none."""
     ours, idle = learn.project("ours"), learn.project("idle")
     ann = build.member(ours, "ann")
+    for each in (ours, idle):
+        guidelines.write(each, "be so kind", base=0)
     build.rank_items(ours, 30, overlap=5)
     build.demonstrate_items(ours, 20, overlap=4)
+    items.ask_for_prompts(ours, 20, kind="plain")
     learn.imported(ours, 3)
     learn.imported(idle, 2)
     learn.rank(ann, 2)
@@ -84,7 +90,8 @@ def made(folder: Path) -> dict[str, Caller]:
     for name, (member, _idle) in people.items():
         callers[name] = _caller(member.user, {**shared, **_own(member)})
     for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
-        caller.ids["ranking"] += callers[Role.LABELER].ids["ranking"]
+        for noun in ("ranking", "written_prompt"):
+            caller.ids[noun] += callers[Role.LABELER].ids[noun]
     operator = User.objects.create(username="operator", is_staff=True)
     callers["operator"] = _caller(operator, {**callers[Role.LEAD].ids})
     return callers
@@ -100,11 +107,15 @@ def _own(member: Membership) -> dict[str, list[str]]:
     asked = queue.claim(member, Kind.DEMONSTRATE)
     assert asked is not None
     written = demonstrations.submit(asked, {"text": "so"}, build.key()).answer
-    held = [queue.claim(member, kind) for kind in Kind]
+    wanted = queue.claim(member, Kind.PROMPT)
+    assert wanted is not None
+    prompt = written_prompts.submit(wanted, build.PROMPT, build.key()).answer
+    held = [queue.claim(member, kind) for kind in (Kind.RANK, Kind.DEMONSTRATE, Kind.PROMPT)]
     assert all(held)
     return {
         "ranking": [ranking.public_id],
         "demonstration": [written.public_id],
+        "written_prompt": [prompt.public_id],
         "assignment": [str(one.token) for one in held if one],
     }
 
@@ -126,6 +137,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "revise_ranking": {**RANKING, "base": 1},
     "submit_demonstration": {"text": "so"},
     "revise_demonstration": {"text": "so it is", "base": 1},
+    "submit_written_prompt": build.PROMPT,
+    "revise_written_prompt": {**build.PROMPT, "base": 1},
+    "ask_for_prompts": {"count": 2, "kind": "plain"},
+    "preview": {"text": "**so**"},
     "import_prompts": {"rows": [{"prompt": "why?", "completions": [{"model": "theirs", "text": "so"}]}]},
     "import_completions": {"rows": [{"prompt": "", "model": "theirs", "text": "because"}]},
     "write_completions": {"server": "lab", "count": 2},
@@ -135,6 +150,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_webhook": {"events": ["run.finished"], "active": False},
     "change_member": {"role": "reviewer", "languages": ["en"]},
     "set_active": {"is_active": False},
+    "accept_guidelines": {"version": 1},
+    "write_guidelines": {"base": 1, "text": "be kind", "binding": False, "note": ""},
+    "write_rubric": {
+        "base": 1,
+        "flags": [
+            {"key": "rude", "labels": {"en": "Rude"}, "help": {}, "required": True, "use_cases": ["chat"]}
+        ],
+        "scale_max": 7,
+        "help": {"en": "7 is excellent"},
+        "note": "",
+    },
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""

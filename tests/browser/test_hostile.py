@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from labeling.actions import guidelines
 from labeling.actions.items import NewItem, create_items
 from labeling.models import Kind, Rubric
 from tests import build
@@ -65,8 +66,9 @@ def test_hostile_drafts_comments_and_demonstrations_come_back_as_text(desk):
 def test_hostile_names_flags_and_guidelines_are_escaped(desk):
     desk.project.name = HOSTILE[0]
     desk.project.description = HOSTILE[1]
-    desk.project.guidelines = "# " + HOSTILE[0] + "\n\n- " + HOSTILE[1] + "\n\n`" + HOSTILE[4] + "`"
     desk.project.save()
+    text = "# " + HOSTILE[0] + "\n\n- " + HOSTILE[1] + "\n\n`" + HOSTILE[4] + "`"
+    guidelines.write(desk.project, text, base=0)
     flags = [{"key": "x", "en": HOSTILE[0], "help": {"en": HOSTILE[1]}}]
     Rubric.objects.create(project=desk.project, version=2, flags=flags)
     desk.user.first_name = "<img src=x onerror=alert(9)>"

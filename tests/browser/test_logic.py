@@ -117,7 +117,7 @@ def test_a_stored_draft_keeps_only_what_fits(run):
     restored = run(f'r.restore(["A","B","C"], {draft}, {{min: 1, max: 7}}, ["late"])')
     assert restored == {
         "letters": ["A", "B", "C"], "scores": {"A": 5}, "tiers": [["A"]], "tied": [], "moved": [],
-        "choices": None, "flags": {"A": ["late"]}, "all_bad": False, "comment": "",
+        "choices": None, "flags": {"A": ["late"]}, "denied": {}, "all_bad": False, "comment": "",
     }  # fmt: skip
     assert run('r.restore(["A","B"], null, {min: 1, max: 7}, []).tiers') == []
 
@@ -127,6 +127,19 @@ def test_of_a_pause_only_thirty_seconds_count_as_active(run):
         "(() => { const c = new ActiveClock(0); c.note(10000); c.note(310000); return c.seconds(315000); })()"
     )
     assert run(clock) == 10 + 30 + 5
+
+
+def test_a_flag_that_wants_an_answer_goes_from_nothing_to_yes_to_no_and_another_is_set_or_not(run):
+    turn = 'r.turnFlag({s}, "A", {{key: "late", required: {required}}}, ["late", "rude"])'
+    once = turn.format(s='scored(["A",1])', required="true")
+    twice = turn.format(s=once, required="true")
+    assert run(f"[{once}.flags, {once}.denied]") == [{"A": ["late"]}, {}]
+    assert run(f"[{twice}.flags, {twice}.denied]") == [{}, {"A": ["late"]}]
+    assert run(f'[r.flagOf({turn.format(s=twice, required="true")}, "A", "late")]') == [None]
+    assert run(f'r.flagOf({turn.format(s=once, required="false")}, "A", "late")') is None
+    asked = '[{key: "late", required: true}, {key: "rude", required: false}]'
+    assert run(f'r.unanswered(scored(["A",1]), "A", {asked}).map(({{key}}) => key)') == ["late"]
+    assert run(f'r.unanswered({twice}, "A", {asked})') == []
 
 
 # --- other ways to an order ------------------------------------------------------------------------------

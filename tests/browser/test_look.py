@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from labeling.actions import guidelines
 from labeling.models import Rubric
 from tests import build
 
@@ -35,9 +36,8 @@ def fits(page: Page) -> bool:
 @pytest.fixture
 def filled(desk: Any) -> Any:
     """A project with guidelines, flags with help, and something of each kind to do."""
-    desk.project.guidelines = (
-        "# How to rank\n\n1. **Read** it.\n2. Score it.\n\n| a | b |\n|---|---|\n| 1 | 2 |"
-    )
+    text = "# How to rank\n\n1. **Read** it.\n2. Score it.\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+    guidelines.write(desk.project, text, base=0)
     desk.project.description = LONG
     desk.project.save()
     flags = [

@@ -16,9 +16,19 @@ from rankloop_client.operations import Listing, Operation
 from rankloop_client.reading import hints
 
 ONCE = "a subscription is set up once, on a lead's page, and then it is the receiver that is called"
+ON_THE_PAGE = "prompts are written by people, on the page, with its help beside each flag"
 BY_HAND = "who is let in, and as what, a lead decides on the page"
+ON_THE_PAGE = "what labelers gave is compared and judged on the page, which shows it side by side"
 NOT_COVERED = {
     "schema": "what the API says about itself is for programs that know no client",
+    "preview": "it shows a text to who is writing it",
+    "own_demonstration_revisions": "the page brings an earlier version back",
+    "own_prompt_revisions": ON_THE_PAGE,
+    "submit_written_prompt": ON_THE_PAGE,
+    "revise_written_prompt": ON_THE_PAGE,
+    "written_prompts": ON_THE_PAGE,
+    "written_prompt": ON_THE_PAGE,
+    "ask_for_prompts": ON_THE_PAGE,
     "webhooks": ONCE,
     "subscribe": ONCE,
     "webhook": ONCE,
@@ -27,6 +37,13 @@ NOT_COVERED = {
     "test_webhook": ONCE,
     "deliveries": ONCE,
     "send_again": ONCE,
+    "submit_review": ON_THE_PAGE,
+    "revise_review": ON_THE_PAGE,
+    "reviews": ON_THE_PAGE,
+    "review": ON_THE_PAGE,
+    "returns": ON_THE_PAGE,
+    "reply": ON_THE_PAGE,
+    "close_return": ON_THE_PAGE,
     "members": BY_HAND,
     "member": BY_HAND,
     "change_member": BY_HAND,
@@ -118,7 +135,7 @@ def test_what_is_sent_is_what_is_described(schema, described, name):
     in_path = {part[1:-1] for part in OPERATIONS[name].path.split("/") if part.startswith("{")}
     ours -= {"self", "key", *in_path}
     assert set(theirs.get("required", [])) <= ours <= set(theirs["properties"])
-    assert set(theirs["properties"]) - ours <= {"mode"}  # which says that no page sent it
+    assert set(theirs["properties"]) - ours <= {"mode", "pasted_share"}  # which only a page can tell
 
 
 def test_the_rows_and_rankings_that_are_sent_are_those_described(schema):

@@ -44,7 +44,7 @@ export class Api {
         headers,
         keepalive,
         credentials: "same-origin",
-        body: JSON.stringify(body ?? {}),
+        body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
       });
     } catch (error) {
       throw new Offline(error.message);

@@ -1,13 +1,12 @@
-// The completions of an item as cards: text, score, flags, buttons to move.
+// The completions of an item as cards: text, score, flags (flags.js), buttons to move.
 
 import { h, icon } from "./dom.js";
+import { Flags } from "./flags.js";
 import { isUnresolved, placeOf, tierOf } from "./ranking.js";
 import { countWords, number, t } from "./words.js";
 
-export const FLAG_KEYS = "1234567890qwertyuiop";
-
 export class Cards {
-  // act: {score(letter, n), flag(letter, key), move(letter, step), select(letter)}
+  // act: {score(letter, n), flag(letter, flag, value), move(letter, step), select(letter)}
   constructor(root, act) {
     this.root = root;
     this.act = act;
@@ -38,11 +37,11 @@ export class Cards {
       h("div", { class: "text answer-text", dir: "auto" }, text),
     );
     const { scores, inputs } = this.scores(letter, rubric);
-    const { flags, chips, summary } = this.flags(letter, rubric);
-    element.append(h("footer", { class: "answer-foot" }, scores, rubric.flags.length ? flags : null));
+    const flags = new Flags(letter, rubric.flags, (flag, value) => this.act.flag(letter, flag, value));
+    element.append(h("footer", { class: "answer-foot" }, scores, flags.element));
     element.addEventListener("pointerdown", () => this.act.select(letter));
     element.addEventListener("focusin", () => this.act.select(letter));
-    return { element, place, inputs, chips, flags, summary };
+    return { element, place, inputs, flags };
   }
 
   // These two side by side, the first one left; or all of them again, in order.
@@ -79,25 +78,7 @@ export class Cards {
     return { scores: h("fieldset", { class: "score" }, legend, h("div", { class: "score-steps" }, ...labels), ends), inputs };
   }
 
-  flags(letter, rubric) {
-    const help = h("p", { class: "flag-help", "aria-hidden": "true" });
-    const chips = rubric.flags.map((flag, index) => {
-      const chip = h(
-        "button",
-        { class: "flag", type: "button", "aria-pressed": "false", "data-flag": flag.key, "aria-description": flag.help || false },
-        index < FLAG_KEYS.length ? h("kbd", { "aria-hidden": "true" }, FLAG_KEYS[index].toUpperCase()) : null,
-        flag.label,
-      );
-      chip.addEventListener("click", () => this.act.flag(letter, flag.key));
-      for (const name of ["pointerenter", "focus"]) chip.addEventListener(name, () => (help.textContent = flag.help ?? ""));
-      return chip;
-    });
-    const summary = h("span", { class: "flags-set" });
-    const flags = h("details", { class: "flags" }, h("summary", {}, h("span", { class: "flags-title" }, t("flags")), summary), h("div", { class: "flag-list" }, ...chips), help);
-    return { flags, chips, summary };
-  }
-
-  render(state, selected, rubric) {
+  render(state, selected) {
     for (const [letter, card] of this.cards) {
       const tier = state.tiers[tierOf(state, letter)];
       const place = placeOf(state, letter);
@@ -106,16 +87,12 @@ export class Cards {
       card.element.classList.toggle("is-unresolved", Boolean(tier) && !state.all_bad && isUnresolved(state, tier));
       card.place.textContent = place === null ? "" : t(isTied ? "place_tied" : "place", { n: place });
       for (const input of card.inputs) input.checked = Number(input.value) === state.scores[letter];
-      const set = state.flags[letter] ?? [];
-      for (const chip of card.chips) chip.setAttribute("aria-pressed", String(set.includes(chip.dataset.flag)));
-      const labels = rubric.flags.filter(({ key }) => set.includes(key)).map(({ label }) => h("span", { class: "flag-mark" }, label));
-      card.summary.replaceChildren(...labels);
+      card.flags.render(state);
     }
   }
 
   openFlags(letter, isOpen) {
-    const { flags } = this.cards.get(letter);
-    if (flags) flags.open = isOpen;
+    this.cards.get(letter).flags.open(isOpen);
   }
 
   focus(letter) {

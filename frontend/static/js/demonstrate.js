@@ -2,34 +2,55 @@
 
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
+import { bindGuide } from "./guide.js";
+import { History } from "./history.js";
+import * as paste from "./paste.js";
+import { Preview, setSafe } from "./preview.js";
 import { countWords, number, t } from "./words.js";
 import { Workspace } from "./workspace.js";
+
+const lengths = JSON.parse(find("#lengths").textContent);
 
 class DemonstrateEditor {
   constructor() {
     this.text = find("#text");
-    this.text.addEventListener("input", () => {
-      this.refusal = "";
-      this.render();
-      workspace.changed();
-    });
+    this.text.addEventListener("input", ({ inputType }) => this.edited(/^insertFrom(Paste|Drop)/.test(inputType)));
   }
 
   mount(assignment, body, refusal = null) {
     showConversation(find("#prompt"), assignment.prompt.messages);
-    this.text.value = typeof body?.text === "string" ? body.text : "";
+    this.set(body);
     this.refusal = refusal?.message ?? "";
+    this.showLengths(assignment.prompt.use_case);
+    preview.off();
+    history.begin(assignment);
     this.render();
     window.scrollTo(0, 0);
     this.text.focus({ preventScroll: true });
   }
 
+  set(body) {
+    this.text.value = typeof body?.text === "string" ? body.text : "";
+    this.before = this.text.value;
+    this.pasted = paste.known(body?.pasted, this.before.length);
+  }
+
+  edited(isPaste) {
+    this.pasted = paste.edited(this.pasted, this.before, this.text.value, isPaste);
+    this.before = this.text.value;
+    this.refusal = "";
+    this.render();
+    history.note();
+    workspace.changed();
+  }
+
   body() {
-    return { text: this.text.value };
+    return { text: this.text.value, pasted: this.pasted };
   }
 
   answer(seconds) {
-    return { text: this.text.value, active_seconds: seconds };
+    const share = paste.share([[this.pasted, this.text.value.length]]);
+    return { text: this.text.value, active_seconds: seconds, pasted_share: share };
   }
 
   isBlank() {
@@ -38,6 +59,41 @@ class DemonstrateEditor {
 
   problem() {
     return this.isBlank() ? t("write_something") : "";
+  }
+
+  // --- earlier versions ---------------------------------------------------------------------------------
+
+  state() {
+    return { text: this.text.value, body: this.body() };
+  }
+
+  textOf({ text }) {
+    return text;
+  }
+
+  bodyOf({ text }) {
+    return { text };
+  }
+
+  restore(body) {
+    preview.off();
+    this.set(body);
+    this.refusal = "";
+    this.render();
+    workspace.changed();
+    this.text.focus();
+  }
+
+  // --- what it looks like -------------------------------------------------------------------------------
+
+  showLengths(useCase) {
+    const found = lengths[useCase] ?? lengths[""];
+    const line = find("#length-guide");
+    line.hidden = !found;
+    if (!found) return;
+    const { low, median, high } = found;
+    const key = lengths[useCase] && useCase ? "length_guide_case" : "length_guide";
+    line.textContent = t(key, { low: number(low), median: number(median), high: number(high) });
   }
 
   render() {
@@ -54,12 +110,27 @@ class DemonstrateEditor {
   }
 
   press({ key }) {
-    if (key.toLowerCase() === "s" && !find("#work").hidden) workspace.openSkip();
+    if (find("#work").hidden) return false;
+    if (key.toLowerCase() === "s") workspace.openSkip();
     else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
+    else if (key.toLowerCase() === "p") preview.toggle();
+    else if (key.toLowerCase() === "v") history.open();
     else return false;
     return true;
   }
 }
 
-const workspace = new Workspace(new DemonstrateEditor());
+const editor = new DemonstrateEditor();
+const workspace = new Workspace(editor);
+const history = new History(workspace, editor, "demonstrations");
+const preview = new Preview({
+  editing: editor.text,
+  show: async (region) => {
+    const { html } = await workspace.api.post("preview", { text: editor.text.value });
+    setSafe(region, html);
+  },
+  focus: () => editor.text.focus(),
+  say: (text) => workspace.view.say(text),
+});
+bindGuide();
 workspace.start();

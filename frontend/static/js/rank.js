@@ -3,11 +3,13 @@
 
 import { Asking } from "./asking.js";
 import { Board } from "./board.js";
-import { Cards, FLAG_KEYS } from "./cards.js";
+import { Cards } from "./cards.js";
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
+import { FLAG_KEYS, inKeyOrder } from "./flags.js";
 import * as ranking from "./ranking.js";
+import { RubricDialog } from "./rubric.js";
 import { WAYS } from "./ways.js";
 import { listed, sentences, t } from "./words.js";
 import { Workspace } from "./workspace.js";
@@ -16,7 +18,7 @@ class RankEditor {
   constructor() {
     this.cards = new Cards(find("#cards"), {
       score: (letter, score) => this.score(letter, score),
-      flag: (letter, key) => this.change(ranking.toggleFlag(this.state, letter, key, this.flagKeys)),
+      flag: (letter, flag, value) => this.setFlag(letter, flag, ranking.setFlag(this.state, letter, flag.key, value, this.flagKeys)),
       move: (letter, step) => this.move(letter, step),
       select: (letter) => this.select(letter),
     });
@@ -24,6 +26,7 @@ class RankEditor {
       tie: (letter) => this.tie(letter),
       go: (letter) => this.select(letter, { focus: true }),
     });
+    this.help = new RubricDialog(find("#rubric-dialog"), find("#rubric-button"));
     this.asking = new Asking(find("#asking"), { choose: (value) => this.choose(value), back: () => this.back() });
     find("#prompt-region").setAttribute("aria-describedby", "asking-text");
     this.allBad = find("#all-bad");
@@ -52,9 +55,10 @@ class RankEditor {
   mount(assignment, body, refusal = null) {
     const { rubric } = assignment;
     this.assignment = assignment;
-    this.rubric = rubric;
     this.scale = { min: rubric.scale_min, max: rubric.scale_max };
+    this.flags = inKeyOrder(rubric.flags);
     this.flagKeys = rubric.flags.map(({ key }) => key);
+    this.help.mount(rubric);
     this.letters = assignment.completions.map(({ letter }) => letter);
     this.method = assignment.method in WAYS ? assignment.method : "rate";
     this.way = WAYS[this.method];
@@ -97,6 +101,8 @@ class RankEditor {
     // Where scores give the places, to ask for scores says it all.
     if (unplaced.length && !this.way.seeds) parts.push(t("unplaced", { letters: listed(unplaced) }));
     for (const tier of unresolved) parts.push(t("are_equal", { letters: listed(tier) }));
+    const asking = this.letters.filter((letter) => ranking.unanswered(this.state, letter, this.flags).length);
+    if (asking.length) parts.push(t("flags_wanted", { letters: listed(asking) }));
     return sentences(parts);
   }
 
@@ -233,7 +239,7 @@ class RankEditor {
     find("#finish").hidden = Boolean(sorting);
     this.asking.render(sorting && this.way.ask(sorting), Boolean(this.state.choices?.length) && !this.state.all_bad);
     this.cards.pair(shown === this.letters ? null : shown);
-    this.cards.render(this.state, this.selected, this.rubric);
+    this.cards.render(this.state, this.selected);
     this.board.render(this.state, this.selected);
     this.allBad.checked = this.state.all_bad;
     const disagree = ranking.conflicts(this.state);
@@ -252,13 +258,29 @@ class RankEditor {
   flag(isOn) {
     this.flagging = isOn && this.flagKeys.length > 0;
     this.cards.openFlags(this.selected, this.flagging);
-    if (this.flagging) workspace.view.say(t("flagging", { letter: this.selected }));
+    if (!this.flagging) return;
+    const isAsking = ranking.unanswered(this.state, this.selected, this.flags).length > 0;
+    workspace.view.say(t(isAsking ? "flagging_required" : "flagging", { letter: this.selected }));
+  }
+
+  setFlag(letter, flag, state) {
+    this.change(state);
+    const value = ranking.flagOf(state, letter, flag.key);
+    workspace.view.say(t(value === null ? "said_flag_unset" : value ? "said_flag_yes" : "said_flag_no", { letter, flag: flag.label }));
+  }
+
+  // The flags of this answer that still want a yes or a no get a no.
+  denyRest() {
+    const rest = ranking.unanswered(this.state, this.selected, this.flags);
+    if (!rest.length) return;
+    this.change(rest.reduce((state, { key }) => ranking.setFlag(state, this.selected, key, false, this.flagKeys), this.state));
+    workspace.view.say(t("said_flag_no", { letter: this.selected, flag: listed(rest.map(({ label }) => label)) }));
   }
 
   // True where the key meant something here.
   press(event) {
     if (find("#work").hidden) return false;
-    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event.key) : this.pressSort(event) || this.pressPlain(event);
+    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event) : this.pressSort(event) || this.pressPlain(event);
     if (isDone) this.used.add("keys");
     return isDone;
   }
@@ -269,12 +291,23 @@ class RankEditor {
     return true;
   }
 
-  pressFlag(key) {
-    const flag = this.flagKeys[FLAG_KEYS.indexOf(key.toLowerCase())];
-    if (key === "Escape" || key === "Enter" || key.toLowerCase() === "t") this.flag(false);
-    else if (flag && key.length === 1) this.change(ranking.toggleFlag(this.state, this.selected, flag, this.flagKeys));
+  pressFlag({ key, target }) {
+    const letter = key.length === 1 ? key.toUpperCase() : "";
+    const flag = letter && this.flags[FLAG_KEYS.indexOf(letter)];
+    const isRadio = target.type === "radio";
+    if (key === "Escape" || key === "Enter" || letter === "T") this.flag(false);
+    else if (flag) this.setFlag(this.selected, flag, ranking.turnFlag(this.state, this.selected, flag, this.flagKeys));
+    else if (letter === "N") this.denyRest();
+    else if (letter === "L") this.help.open();
+    else if (letter === "J" || (key === "ArrowRight" && !isRadio)) this.flagOther(1);
+    else if (letter === "K" || (key === "ArrowLeft" && !isRadio)) this.flagOther(-1);
     else return false;
     return true;
+  }
+
+  flagOther(by) {
+    this.step(by);
+    this.flag(true);
   }
 
   // In a sort a letter is an answer to what it asks, and what would place or score by hand waits for its end.
@@ -300,6 +333,7 @@ class RankEditor {
     else if (key === "=") this.tie(this.selected);
     else if (letter === "X") this.change({ ...this.state, all_bad: !this.state.all_bad });
     else if (letter === "T") this.flag(true);
+    else if (letter === "L") this.help.open();
     else if (letter === "M") this.openComment();
     else if (letter === "S") workspace.openSkip();
     else if (letter === "U") workspace.view.undo?.();

@@ -12,7 +12,7 @@
 export const RATE = { seeds: true, sort: null };
 
 export function blank(letters) {
-  return { letters, scores: {}, tiers: [], tied: [], moved: [], choices: null, flags: {}, all_bad: false, comment: "" };
+  return { letters, scores: {}, tiers: [], tied: [], moved: [], choices: null, flags: {}, denied: {}, all_bad: false, comment: "" };
 }
 
 // A state from a stored draft, of which nothing is trusted but what fits these letters.
@@ -35,9 +35,9 @@ export function restore(letters, body, scale, flagKeys, way = RATE) {
   state.tied = own(body.tied);
   state.moved = own(body.moved);
   for (const letter of letters) {
-    const flags = body.flags?.[letter];
-    const kept = Array.isArray(flags) ? flagKeys.filter((key) => flags.includes(key)) : [];
-    if (kept.length) state.flags[letter] = kept;
+    const kept = (field) => flagKeys.filter((key) => Array.isArray(body[field]?.[letter]) && body[field][letter].includes(key));
+    for (const key of kept("denied")) Object.assign(state, setFlag(state, letter, key, false, flagKeys));
+    for (const key of kept("flags")) Object.assign(state, setFlag(state, letter, key, true, flagKeys));
   }
   state.all_bad = body.all_bad === true;
   state.comment = typeof body.comment === "string" ? body.comment : "";
@@ -115,11 +115,31 @@ export function joinLast(state, letter) {
   return state.tiers.length ? placeInTier(state, letter, state.tiers.length - 1) : state;
 }
 
-export function toggleFlag(state, letter, key, flagKeys) {
-  const now = state.flags[letter] ?? [];
-  const next = now.includes(key) ? without(now, key) : flagKeys.filter((other) => other === key || now.includes(other));
-  const { [letter]: _, ...others } = state.flags;
-  return { ...state, flags: next.length ? { ...others, [letter]: next } : others };
+// What is said of a flag: true, false, or null for nothing yet.
+export function flagOf(state, letter, key) {
+  if (state.flags[letter]?.includes(key)) return true;
+  return state.denied[letter]?.includes(key) ? false : null;
+}
+
+export function setFlag(state, letter, key, value, flagKeys) {
+  const put = (field, isIn) => {
+    const { [letter]: now = [], ...others } = state[field];
+    const next = flagKeys.filter((other) => (other === key ? isIn : now.includes(other)));
+    return next.length ? { ...others, [letter]: next } : others;
+  };
+  return { ...state, flags: put("flags", value === true), denied: put("denied", value === false) };
+}
+
+// What a flag's key does. One that must be answered goes from nothing to yes to no; any other is set or not.
+export function turnFlag(state, letter, { key, required }, flagKeys) {
+  const now = flagOf(state, letter, key);
+  if (required) return setFlag(state, letter, key, now === null ? true : now ? false : null, flagKeys);
+  return setFlag(state, letter, key, now ? null : true, flagKeys);
+}
+
+// The flags of a letter that want a yes or a no and have neither.
+export function unanswered(state, letter, flags) {
+  return flags.filter(({ key, required }) => required && flagOf(state, letter, key) === null);
 }
 
 export function tierOf(state, letter) {
@@ -162,6 +182,7 @@ export function answer(state) {
     tiers: whole ? state.tiers : null,
     tied: whole ? state.tied : [],
     flags: state.flags,
+    denied: state.denied,
     moved: state.moved,
     all_bad: state.all_bad,
     comment: state.comment,
@@ -169,8 +190,8 @@ export function answer(state) {
 }
 
 export function isBlank(state) {
-  const { scores, moved, choices, flags, comment } = state;
-  return !Object.keys(scores).length && !moved.length && !choices?.length && !Object.keys(flags).length && !comment;
+  const { scores, moved, choices, flags, denied, comment } = state;
+  return !Object.keys(scores).length && !moved.length && !choices?.length && !Object.keys({ ...flags, ...denied }).length && !comment;
 }
 
 // --- inside ---------------------------------------------------------------------------------------------

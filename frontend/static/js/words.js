@@ -21,6 +21,14 @@ export function number(value) {
   return new Intl.NumberFormat(language).format(value);
 }
 
+// A moment as one says it: the time alone where it was today.
+export function moment(at) {
+  const date = new Date(at);
+  const isToday = date.toDateString() === new Date().toDateString();
+  const day = isToday ? {} : { day: "numeric", month: "short" };
+  return new Intl.DateTimeFormat(language, { ...day, hour: "numeric", minute: "2-digit", second: "2-digit" }).format(date);
+}
+
 // Words as a reader counts them: Chinese has no spaces, so the browser's own segmenter is asked.
 export function countWords(text) {
   if (text.length > 20_000 || !Intl.Segmenter) return text.split(/\s+/).filter(Boolean).length;

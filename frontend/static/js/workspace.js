@@ -24,7 +24,12 @@ import { t } from "./words.js";
 
 const POLL_EVERY = 20_000;
 const ACTIVE_WITHIN = 60_000;
-const answers = { rank: ["ranking", "rankings"], demonstrate: ["demonstration", "demonstrations"] };
+const answers = {
+  rank: ["ranking", "rankings"],
+  demonstrate: ["demonstration", "demonstrations"],
+  prompt: ["written-prompt", "written-prompts"],
+  review: ["review", "reviews"],
+};
 
 export class Workspace {
   constructor(editor) {
@@ -52,8 +57,12 @@ export class Workspace {
   }
 
   start() {
-    const { assignment, reason } = this.config;
+    const { assignment, reason, change } = this.config;
     this.resend();
+    if (change) {
+      this.change(change);
+      return;
+    }
     // The very item whose answer is still on its way: go on as after a submit.
     if (assignment && this.store.get(`unsent:${assignment.token}`)) this.advance();
     else {
@@ -126,11 +135,18 @@ export class Workspace {
 
   // --- what comes next ----------------------------------------------------------------------------------
 
+  // In the tutorial and the test an answer leads to a page of its own, once it has arrived.
   request(ahead) {
+    if (this.config.after) {
+      if (this.current) return Promise.resolve({ assignment: null, reason: "" }); // it came back to be mended
+      location.assign(this.config.after);
+      return new Promise(() => {});
+    }
     return this.api.post(`projects/${this.config.project}/next`, { kind: this.config.kind, ahead });
   }
 
   reserve() {
+    if (this.config.after) return Promise.resolve();
     return this.line
       .push(() => this.request(true), { once: true })
       .then(({ assignment }) => {
@@ -176,8 +192,15 @@ export class Workspace {
         this.reserve();
       }
     } catch (error) {
-      if (!this.current) this.empty(error.message);
+      if (!this.current) this.hindered(error);
     }
+  }
+
+  // Something is to be done before there is more work: to its page, and from there back to this one.
+  hindered(error) {
+    const way = this.config.ways[error.code];
+    if (way) location.assign(way);
+    else this.empty(error.message);
   }
 
   // --- giving an answer ---------------------------------------------------------------------------------
@@ -288,6 +311,13 @@ export class Workspace {
   }
 
   // --- going back ---------------------------------------------------------------------------------------
+
+  // An answer that was given long ago and is opened again, perhaps because a reviewer sent it back.
+  change({ answer, revision, given, assignment, comment }) {
+    const { kind } = this.config;
+    this.reopen({ assignment, kind, draft: given, seconds: 0, result: { answer, revision } });
+    if (comment) this.view.notice("sent-back", t("sent_back", { comment }));
+  }
 
   // The answer as it was submitted, to be changed: a new revision, not a new answer.
   reopen(entry) {
