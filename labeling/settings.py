@@ -112,6 +112,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": TICK_SECONDS,
         "options": {"expires": 2 * TICK_SECONDS},
     },
+    "weekly summaries": {"task": "labeling.tasks.summarise", "schedule": 3600, "options": {"expires": 3600}},
 }
 
 # --- training --------------------------------------------------------------------------------------

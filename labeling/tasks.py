@@ -33,6 +33,7 @@ from labeling.actions import (
     written_prompts,
 )
 from labeling.actions.errors import NotNow
+from labeling.identity import weekly
 from labeling.models import Project, Run, User
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,12 @@ def deliver() -> None:
     """Tell receivers what is due, beside the tick, which waits for nobody; go on while they take it."""
     if courier.send_due():
         deliver.delay()
+
+
+@shared_task
+def summarise() -> None:
+    """Send the weekly summaries that are due; every hour, since weeks end at different times."""
+    weekly.send_due()
 
 
 @shared_task

@@ -175,11 +175,13 @@ class Client:
         source: str | None = None,
         simulated: bool | None = None,
         created_after: datetime | None = None,
+        purpose: str | None = None,
     ) -> Iterator[records.Demonstration]:
         """As they now stand, newest first."""
         return self._server.pages(
             operations.DEMONSTRATIONS,
             {"project": project},
+            purpose=purpose,
             prompt=prompt,
             source=source,
             simulated=simulated,
@@ -197,11 +199,15 @@ class Client:
         prompt: str | None = None,
         simulated: bool | None = None,
         created_after: datetime | None = None,
+        purpose: str | None = None,
+        repeats: bool | None = None,
     ) -> Iterator[records.Ranking]:
         """As they now stand, newest first."""
         return self._server.pages(
             operations.RANKINGS,
             {"project": project},
+            purpose=purpose,
+            repeats=repeats,
             item=item,
             prompt=prompt,
             simulated=simulated,
@@ -322,11 +328,13 @@ class Client:
         origin: str | None = None,
         needs_review: bool | None = None,
         prompt: str | None = None,
+        purpose: str | None = None,
     ) -> Iterator[records.Item]:
         """The queue's items, with how many of the wanted answers they have."""
         return self._server.pages(
             operations.ITEMS,
             {"project": project},
+            purpose=purpose,
             kind=kind,
             state=state,
             origin=origin,

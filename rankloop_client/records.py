@@ -117,6 +117,7 @@ class Item:
 
     item: str
     kind: str
+    purpose: str
     prompt: str | None
     k: int
     state: str

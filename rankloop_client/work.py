@@ -91,6 +91,7 @@ class AskedPrompt:
     messages: tuple[Turn, ...]
     language: str
     use_case: str
+    sensitive: tuple[str, ...]
 
 
 @dataclass(frozen=True)

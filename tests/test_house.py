@@ -66,7 +66,13 @@ def test_the_web_process_loads_neither_torch_nor_transformers():
     assert command(sys.executable, "-c", code).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["ranking", "insertion", "extremes", "clock", "changes", "comparing"])
+LOGIC = [
+    "ranking", "insertion", "extremes", "clock", "work_spell", "diff", "unseen", "layout", "changes",
+    "comparing", "paste", "versions",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOGIC)
 def test_the_pure_logic_of_the_pages_imports_nothing_and_knows_no_document(name):
     logic = (ROOT / f"frontend/static/js/{name}.js").read_text(encoding="utf-8")
     assert not re.search(r"^\s*import\b", logic, re.MULTILINE)

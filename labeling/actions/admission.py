@@ -39,3 +39,10 @@ def check_admitted(membership: Membership) -> None:
     for hindrance in HINDRANCES:
         if (reason := hindrance(membership)) is not None:
             raise reason
+
+
+def check_may_begin(membership: Membership) -> None:
+    """Raises NotNow if something besides onboarding keeps this member even from that."""
+    for hindrance in HINDRANCES:
+        if hindrance is not onboarding and (reason := hindrance(membership)) is not None:
+            raise reason

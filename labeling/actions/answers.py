@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.actions import queue
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
-from labeling.models import Assignment, Demonstration, Ranking, Review, WrittenPrompt
+from labeling.models import Assignment, Demonstration, Ranking, Return, Review, Verdict, WrittenPrompt
 
 TELEMETRY = frozenset({"active_seconds", "mode", "pasted_share"})
 """Fields that a retry may give differently: they are left out when two bodies are compared."""
@@ -142,3 +143,15 @@ def check_base(body: dict[str, Any], latest: int, stored: dict[str, Any]) -> int
             data={"stored": {**stored, "revision": latest}},
         )
     return base
+
+
+def note_revision(answer: Ranking | Demonstration | WrittenPrompt) -> None:
+    """Its writer has changed an answer: what a reviewer had sent back is answered by that.
+
+    And a text that they had accepted is another one now, which they have not seen. To be called by whatever
+    revises an answer, in its transaction.
+    """
+    answer.returns.filter(state=Return.State.OPEN).update(state=Return.State.ANSWERED, answered_at=Now())
+    if not isinstance(answer, Ranking):
+        accepted = type(answer).objects.filter(pk=answer.pk, verdict__in=[Verdict.ACCEPTED, Verdict.EDITED])
+        accepted.update(verdict="", wants_review=True)

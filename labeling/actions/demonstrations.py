@@ -6,8 +6,16 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.actions import disputes, prepared, returns
-from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, pasted_share, receive
+from labeling.actions import disputes, prepared
+from labeling.actions.answers import (
+    Request,
+    Submitted,
+    check_base,
+    check_unanswered,
+    note_revision,
+    pasted_share,
+    receive,
+)
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, Demonstration, DemonstrationRevision, DemonstrationSource
@@ -60,7 +68,7 @@ def revise(demonstration: Demonstration, body: dict[str, Any], key: str) -> Subm
     base = check_base(body, latest.number, {"text": latest.text})
     text = check_text(body.get("text"), "text")
     revision = _write(demonstration, request, text, number=latest.number + 1, base=base)
-    returns.note_revision(demonstration)
+    note_revision(demonstration)
     return _submitted(revision, created=True)
 
 

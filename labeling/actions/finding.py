@@ -58,9 +58,9 @@ def _reviewable(labeler: str) -> str:
     answers to an item in a review does not answer it any more."""
     return f"""CASE WHEN slot.kind = 'review' THEN
       coalesce((
-          SELECT member.is_active AND member.role IN ('{Role.REVIEWER}', '{Role.LEAD}')
-          FROM labeling_membership member
-          WHERE member.project_id = slot.project_id AND member.user_id = {labeler}), false)
+          SELECT reviewer.is_active AND reviewer.role IN ('{Role.REVIEWER}', '{Role.LEAD}')
+          FROM labeling_membership reviewer
+          WHERE reviewer.project_id = slot.project_id AND reviewer.user_id = {labeler}), false)
       AND NOT coalesce((
           SELECT bool_or(own.state = 'reserved' OR own.opened_at IS NOT NULL AND own.state <> 'skipped')
           FROM labeling_item about

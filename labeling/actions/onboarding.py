@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, checks, queue
+from labeling.actions import admission, audit, checks, queue
 from labeling.actions.errors import NotNow
 from labeling.actions.quality import pairs
 from labeling.models import (
@@ -81,8 +81,10 @@ def left(membership: Membership, purpose: str) -> list[Item]:
 def claim(membership: Membership) -> Assignment | None:
     """The member's next item of the stage that they are in; None where it has no more. Moves on first.
 
-    It comes under a lease like any other, and an open one comes again.
+    It comes under a lease like any other, and an open one comes again. Raises NotNow where something besides
+    onboarding is to be done before (admission.py).
     """
+    admission.check_may_begin(membership)
     stage = move_on(membership)
     if stage not in STAGES:
         return None

@@ -1,15 +1,36 @@
-"""What people set about themselves: language, time zone, password."""
+"""What people set about themselves: language, time zone, password, and how their pages of work read."""
 
 from __future__ import annotations
 
+import re
 import zoneinfo
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from labeling.actions import audit, tokens
 from labeling.actions.errors import BadInput
 from labeling.models import User
+
+READING: dict[str, tuple[Any, ...]] = {
+    "layout": ("columns", "two_up", "carousel"),
+    "width": ("medium", "narrow", "wide", "full"),
+    "raw": (False, True),
+    "invisible": (False, True),
+    "diff": (False, True),
+    "together": (True, False),
+    "blur": (True, False),
+}
+"""How texts are read on the pages of work: what a setting may be, first what it is for who has not chosen."""
+MAX_KEYS = 60
+ACTION = re.compile(r"[a-z][a-z_]{0,39}")
+# One character that can be seen, or a key's name as the browser gives it (ArrowUp, F2), perhaps with Alt.
+KEY = re.compile(r"(?:Alt\+)?(?:[A-Z][A-Za-z0-9]{1,19}|[^\W_]|[!-~])")
+KEPT_KEYS = frozenset({"Tab", "Escape", "Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock", "Dead"})
+"""By these one gets about on any page; or they are no key of their own."""
 
 
 def check_language(language: str) -> str:
@@ -31,6 +52,71 @@ def set_time_zone(user: User, time_zone: str) -> None:
         raise BadInput("is not the name of a time zone", field="time_zone")
     user.time_zone = time_zone
     user.save(update_fields=["time_zone"])
+
+
+def reading(user: User) -> dict[str, Any]:
+    """How this person reads: what they chose, and the rest as it is for everybody."""
+    chosen = user.workspace.get("reading", {})
+    return {
+        name: chosen[name] if _is_one_of(chosen.get(name), values) else values[0]
+        for name, values in READING.items()
+    }
+
+
+def keys(user: User) -> dict[str, str]:
+    """Which key this person has given to which action of the pages of work."""
+    return dict(user.workspace.get("keys", {}))
+
+
+@transaction.atomic
+def set_workspace(user: User, part: str, value: Any) -> dict[str, Any]:
+    """Keep how a person likes to read ("reading") or which keys they use ("keys"); returns what is kept.
+
+    The value takes the place of that part; the other part stays. Raises BadInput.
+    """
+    checks = {"reading": _check_reading, "keys": _check_keys}
+    if part not in checks:
+        raise BadInput(_("Choose one of: %(values)s.") % {"values": ", ".join(checks)}, field="part")
+    if not isinstance(value, dict):
+        raise BadInput(_("An object is wanted."), field="value")
+    checked = checks[part](value)
+    # Two tabs may write two parts at once.
+    held = User.objects.select_for_update().get(pk=user.pk)
+    user.workspace = held.workspace = {**held.workspace, part: checked}
+    held.save(update_fields=["workspace"])
+    return checked
+
+
+def _check_reading(value: Mapping[str, Any]) -> dict[str, Any]:
+    for name, chosen in value.items():
+        field = f"value.{name[:40]}"
+        if name not in READING:
+            raise BadInput(_("There is no such setting."), field=field)
+        if not _is_one_of(chosen, READING[name]):
+            allowed = ", ".join(map(str, READING[name])).lower()
+            raise BadInput(_("Choose one of: %(values)s.") % {"values": allowed}, field=field)
+    return dict(value)
+
+
+def _is_one_of(chosen: Any, values: tuple[Any, ...]) -> bool:
+    """By type, too: 1 is not true."""
+    return any(type(chosen) is type(value) and chosen == value for value in values)
+
+
+def _check_keys(value: Mapping[str, Any]) -> dict[str, str]:
+    if len(value) > MAX_KEYS:
+        raise BadInput(_("At most %(most)d keys can be kept.") % {"most": MAX_KEYS}, field="value")
+    taken: set[str] = set()
+    for action, key in value.items():
+        field = f"value.{action[:40]}"
+        if not ACTION.fullmatch(action):
+            raise BadInput(_("This is no name of an action."), field=field)
+        if not isinstance(key, str) or not KEY.fullmatch(key) or key.removeprefix("Alt+") in KEPT_KEYS:
+            raise BadInput(_("This is no key that can be chosen."), field=field)
+        if key.lower() in taken:
+            raise BadInput(_("This key is chosen twice."), field=field)
+        taken.add(key.lower())
+    return dict(value)
 
 
 @transaction.atomic

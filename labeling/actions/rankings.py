@@ -15,8 +15,15 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import prepared, returns
-from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
+from labeling.actions import prepared
+from labeling.actions.answers import (
+    Request,
+    Submitted,
+    check_base,
+    check_unanswered,
+    note_revision,
+    receive,
+)
 from labeling.actions.errors import BadInput
 from labeling.actions.slots import take_slot
 from labeling.actions.text import check_text
@@ -85,7 +92,7 @@ def revise(ranking: Ranking, body: dict[str, Any], key: str) -> Submitted:
     base = check_base(body, latest.number, as_letters(latest, held))
     content = parse(body, held.shown_order, held.rubric, use_case=_use_case(held))
     revision = _write(ranking, request, content, number=latest.number + 1, base=base)
-    returns.note_revision(ranking)
+    note_revision(ranking)
     return _submitted(revision, created=True)
 
 

@@ -72,20 +72,6 @@ def _send(review: Review, answer: Sent, comment: str) -> Return:
     return sent
 
 
-def note_revision(answer: Sent) -> None:
-    """The labeler has changed an answer: what was sent back is answered by it.
-
-    And what a reviewer had accepted is another text now, which they have not seen. To be called by whatever
-    revises an answer, in its transaction.
-    """
-    Return.objects.filter(state=Return.State.OPEN, **{name_of(answer): answer}).update(
-        state=Return.State.ANSWERED, answered_at=Now()
-    )
-    if not isinstance(answer, Ranking):
-        accepted = type(answer).objects.filter(pk=answer.pk, verdict__in=[Verdict.ACCEPTED, Verdict.EDITED])
-        accepted.update(verdict="", wants_review=True)
-
-
 @transaction.atomic
 def reply(returned: Return, text: Any) -> None:
     """The labeler says something to it instead of changing the answer, or besides.

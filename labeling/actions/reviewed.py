@@ -68,6 +68,7 @@ def look(held: Assignment) -> Look:
         messages=item.prompt.messages if item.prompt else [],
         language=prompt.language if prompt else "",
         use_case=prompt.use_case if prompt else "",
+        sensitive=item.prompt.sensitive if item.prompt else [],
         texts=_texts(item.subject),
         rubric=held.rubric,
         draft={"sequence": draft.sequence, "body": draft.body} if draft else None,

@@ -14,6 +14,7 @@ SHOWN = f"""
 SELECT project.public_id, coalesce(prompt.messages, '[]'),
        coalesce(prompt.language, item.brief->>'language', ''),
        coalesce(prompt.use_case, item.brief->>'use_case', ''),
+       coalesce(prompt.sensitive, ARRAY[]::varchar[]),
        CASE WHEN item.kind = 'prompt' THEN item.brief END, draft.sequence, draft.body,
        ARRAY(SELECT completion.text FROM labeling_itemcompletion part
              JOIN labeling_completion completion ON completion.id = part.completion_id
@@ -40,6 +41,7 @@ class Shown:
     messages: list[dict[str, str]]
     language: str
     use_case: str
+    sensitive: list[str]
     texts: Mapping[int, str]
     rubric: Rubric
     brief: dict[str, str] | None = None
@@ -50,12 +52,13 @@ def shown(assignment: Assignment) -> Shown:
     """Read what stands behind an assignment."""
     found = prepared.row(SHOWN, {"assignment": assignment.pk})
     assert found is not None
-    project, messages, language, use_case, brief, sequence, draft, texts, *rubric = found
+    project, messages, language, use_case, sensitive, brief, sequence, draft, texts, *rubric = found
     return Shown(
         project=project,
         messages=json.loads(messages),
         language=language,
         use_case=use_case,
+        sensitive=sensitive,
         texts=dict(enumerate(texts)),
         rubric=prepared.load(Rubric, rubric),
         brief=None if brief is None else json.loads(brief),
@@ -72,6 +75,7 @@ def loaded(assignment: Assignment, texts: Mapping[int, str]) -> Shown:
         messages=prompt.messages if prompt else [],
         language=prompt.language if prompt else brief.get("language", ""),
         use_case=prompt.use_case if prompt else brief.get("use_case", ""),
+        sensitive=prompt.sensitive if prompt else [],
         texts=texts,
         rubric=assignment.rubric,
         brief=brief if item.kind == Kind.PROMPT else None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from django.utils.translation import gettext as _
 
+from labeling.actions import onboarding, written_prompts
 from labeling.actions.errors import NotNow
 from labeling.models import (
     Demonstration,
@@ -75,16 +75,8 @@ def judge(text: Text, verdict: str) -> None:
         raise NotNow(_("The prompt has been taken into the project already."), data={"code": "adopted"})
     type(text).objects.filter(pk=text.pk).update(verdict=verdict, wants_review=False)
     if isinstance(text, WrittenPrompt) and verdict in (Verdict.ACCEPTED, Verdict.EDITED):
-        _call("written_prompts", "adopt", text)
+        written_prompts.adopt(text)
     elif text.item is not None and text.item.purpose == Purpose.TEST:
         membership = Membership.objects.filter(project_id=text.project_id, user=text.labeler).first()
         if membership is not None:
-            _call("onboarding", "rated", membership)
-
-
-# TO BE LINKED: adopt(written) and rated(membership) are called by name until both rooms are there; then two
-# plain imports take the place of this function.
-def _call(room: str, verb: str, about: Any) -> None:
-    name = f"labeling.actions.{room}"
-    if importlib.util.find_spec(name) is not None:
-        getattr(importlib.import_module(name), verb)(about)
+            onboarding.rated(membership)

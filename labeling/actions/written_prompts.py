@@ -16,6 +16,7 @@ from labeling.actions.answers import (
     Submitted,
     check_base,
     check_unanswered,
+    note_revision,
     pasted_share,
     receive,
 )
@@ -95,6 +96,7 @@ def revise(written: WrittenPrompt, body: dict[str, Any], key: str) -> Submitted:
     base = check_base(body, latest.number, as_given(latest))
     given = _check(body, request.held.item)
     revision = _write(written, request, given, number=latest.number + 1, base=base)
+    note_revision(written)
     return _submitted(revision, created=True)
 
 

@@ -9,7 +9,15 @@ from rest_framework import serializers
 
 from labeling.actions.queue import SKIP_REASONS
 from labeling.api.shapes import Shape
-from labeling.models import Assignment, InputMode, Kind, PromptKind, RankingMethod, ReviewReason
+from labeling.models import (
+    Assignment,
+    InputMode,
+    Kind,
+    PromptKind,
+    RankingMethod,
+    ReviewReason,
+    Sensitive,
+)
 
 
 class OptionalHtml(Shape):
@@ -25,6 +33,9 @@ class AskedPrompt(Shape):
     messages = AskedTurn(many=True)
     language = serializers.CharField()
     use_case = serializers.CharField()
+    sensitive = serializers.ListField(
+        child=serializers.ChoiceField(Sensitive.values), help_text="What a reader may want to be spared."
+    )
 
 
 class LetteredCompletion(OptionalHtml):
@@ -113,6 +124,16 @@ class AssignmentShape(Shape):
     rubric = RubricShape()
     draft = DraftShape(allow_null=True)
     review = AboutShape(required=False, help_text="Of a review only.")
+
+
+class LetteredHtml(Shape):
+    letter = serializers.CharField()
+    html = serializers.CharField()
+
+
+class AssignmentHtmlShape(Shape):
+    messages = serializers.ListField(child=serializers.CharField(), help_text="The prompt's, in order.")
+    completions = LetteredHtml(many=True)
 
 
 class LeaseShape(Shape):

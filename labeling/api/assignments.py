@@ -15,6 +15,7 @@ from labeling.actions import demonstrations, queue, rankings, reviewed
 from labeling.actions.answers import Submitted, check_fields
 from labeling.actions.shown import Shown, shown
 from labeling.api.answer_shapes import (
+    AssignmentHtmlShape,
     AssignmentShape,
     DemonstrationBody,
     DemonstrationRevisionBody,
@@ -26,11 +27,10 @@ from labeling.api.answer_shapes import (
     SkipBody,
     SubmittedShape,
 )
-from labeling.api.base import Query, View
+from labeling.api.base import OneView, Query, View
 from labeling.api.own_revisions import OwnRevisions, own_revisions
 from labeling.api.rubrics import described
-from labeling.api.shapes import shown_text
-from labeling.markdown import markdown
+from labeling.api.shapes import read_as_markdown, shown_text
 from labeling.models import Assignment, Demonstration, Kind, Ranking
 
 KEY_HEADER = "Idempotency-Key"
@@ -62,11 +62,12 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
         "lease_seconds": int(queue.LEASE[assignment.kind].total_seconds()),
         "project": seen.project,
         "prompt": {
-            "messages": [{**turn, "html": markdown(turn["content"])} for turn in seen.messages]
+            "messages": [{**turn, "html": read_as_markdown(turn["content"])} for turn in seen.messages]
             if html
             else seen.messages,
             "language": seen.language,
             "use_case": seen.use_case,
+            "sensitive": seen.sensitive,
         },
         "brief": seen.brief and {name: seen.brief[name] for name in ("kind", "note")},
         "completions": [
@@ -88,6 +89,27 @@ def submitted(result: Submitted) -> Response:
         },
         status=status.HTTP_201_CREATED if result.created else status.HTTP_200_OK,
     )
+
+
+class Html(OneView):
+    """The texts of one's assignment, read as Markdown, as safe HTML.
+
+    A page shows the texts themselves at once, and asks for this where somebody wants to read them so.
+    """
+
+    shown = AssignmentHtmlShape
+
+    def thing(self) -> dict[str, Any]:
+        held = self.here.the(Assignment)
+        seen = shown(held)
+        texts = [seen.texts[position] for position in held.shown_order]
+        return {
+            "messages": [read_as_markdown(turn["content"]) for turn in seen.messages],
+            "completions": [
+                {"letter": letter, "html": read_as_markdown(text)}
+                for letter, text in zip(rankings.LETTERS, texts, strict=False)
+            ],
+        }
 
 
 class Show(View):

@@ -1,11 +1,14 @@
-"""Who one is, as the API sees it."""
+"""Who one is, as the API sees it, and how one likes to work."""
 
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.actions import preferences
+from labeling.actions.answers import check_fields
 from labeling.api.base import View
 from labeling.api.shapes import Moment, Shape
 
@@ -33,3 +36,19 @@ class Me(View):
 
     def get(self, request: Request) -> Response:
         return Response(self.shown({"person": self.here.person, "token": request.auth}).data)
+
+
+class WorkspaceBody(Shape):
+    part = serializers.ChoiceField(["reading", "keys"])
+    value = serializers.DictField(help_text="The whole part: it takes the place of the one that is kept.")
+
+
+class SetWorkspace(View):
+    """Keep how one likes to read on the pages of work, or which keys one uses there."""
+
+    @extend_schema(request=WorkspaceBody, responses={200: WorkspaceBody})
+    def put(self, request: Request) -> Response:
+        body = check_fields(self.body(request), frozenset({"part", "value"}))
+        part = str(body.get("part", ""))
+        kept = preferences.set_workspace(self.here.person, part, body.get("value"))
+        return Response({"part": part, "value": kept})

@@ -21,9 +21,14 @@ class Moment(serializers.DateTimeField):
     timezone = datetime.UTC
 
 
+def read_as_markdown(text: str) -> str:
+    """What somebody or some model wrote, as safe HTML, its lines as they were broken (markdown.py)."""
+    return markdown(text, keep_lines=True)
+
+
 def shown_text(text: str) -> dict[str, str]:
-    """A text that somebody or some model wrote, and as safe HTML (markdown.py)."""
-    return {"text": text, "html": markdown(text)}
+    """A text that somebody or some model wrote, and as safe HTML."""
+    return {"text": text, "html": read_as_markdown(text)}
 
 
 class TextShape(Shape):
@@ -47,7 +52,7 @@ class TurnShape(Shape):
 class ShownMessages(serializers.Field[list[dict[str, str]], Any, list[dict[str, str]], Any]):
     def to_representation(self, value: list[dict[str, str]]) -> list[dict[str, str]]:
         return [
-            {"role": turn["role"], "content": turn["content"], "html": markdown(turn["content"])}
+            {"role": turn["role"], "content": turn["content"], "html": read_as_markdown(turn["content"])}
             for turn in value
         ]
 

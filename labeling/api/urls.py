@@ -7,6 +7,7 @@ from django.urls import path
 from labeling.api import (
     answers,
     assignments,
+    checks,
     completions,
     datasets,
     demonstrations,
@@ -34,6 +35,7 @@ app_name = "api"
 urlpatterns = [
     path("schema", openapi.OpenApi.as_view(), name="schema"),
     path("me", people.Me.as_view(), name="me"),
+    path("me/workspace", people.SetWorkspace.as_view(), name="set-workspace"),
     path("projects", projects.Projects.as_view(), name="projects"),
     path("projects/<str:project>", projects.OneProject.as_view(), name="project"),
     path("projects/<str:project>/guidelines", guidelines.InForce.as_view(), name="guidelines"),
@@ -48,6 +50,7 @@ urlpatterns = [
     path("projects/<str:project>/next", projects.Next.as_view(), name="next"),
     path("projects/<str:project>/answers", answers.Answers.as_view(), name="answers"),
     path("assignments/<uuid:assignment>/show", assignments.Show.as_view(), name="show"),
+    path("assignments/<uuid:assignment>/html", assignments.Html.as_view(), name="assignment-html"),
     path("assignments/<uuid:assignment>/renew", assignments.Renew.as_view(), name="renew"),
     path("assignments/<uuid:assignment>/draft", assignments.SaveDraft.as_view(), name="draft"),
     path("assignments/<uuid:assignment>/release", assignments.Release.as_view(), name="release"),
@@ -114,6 +117,8 @@ urlpatterns = [
         "projects/<str:project>/completions/write", runs.WriteCompletions.as_view(), name="write-completions"
     ),
     path("projects/<str:project>/items", items.Items.as_view(), name="items"),
+    path("projects/<str:project>/checks", checks.Checks.as_view(), name="checks"),
+    path("checks/<str:item>/active", checks.SetCheckActive.as_view(), name="set-check-active"),
     path("projects/<str:project>/datasets", datasets.Datasets.as_view(), name="datasets"),
     path("datasets/<str:dataset>", datasets.OneDataset.as_view(), name="dataset"),
     path("datasets/<str:dataset>/rows", datasets.DatasetRows.as_view(), name="dataset-rows"),

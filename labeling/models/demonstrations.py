@@ -58,6 +58,11 @@ class Demonstration(Answer):
             models.UniqueConstraint(fields=["prompt", "import_digest"], name="demonstration_import_once"),
             models.UniqueConstraint(fields=["item", "labeler"], name="demonstration_labeler_once"),
         ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(wants_review=True), name="demonstration_wants_review"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"demonstration {self.public_id}"

@@ -57,6 +57,11 @@ class WrittenPrompt(Answer):
             ),
             models.UniqueConstraint(fields=["item", "labeler"], name="written_prompt_labeler_once"),
         ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(wants_review=True), name="written_prompt_wants_review"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"written prompt {self.public_id}"

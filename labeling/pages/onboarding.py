@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from labeling.actions import onboarding
+from labeling.actions.errors import NotNow
 from labeling.actions.onboarding import Result
 from labeling.actions.quality import pairs
 from labeling.actions.rankings import LETTERS
@@ -23,7 +24,7 @@ from labeling.markdown import markdown
 from labeling.models import Gold, Kind, Membership, Onboarding, RankingRevision
 from labeling.pages.facts import share
 from labeling.pages.words import DEMONSTRATE, RANK
-from labeling.pages.work import work_page
+from labeling.pages.work import WAYS, work_page
 
 WORDS = {Kind.RANK: RANK, Kind.DEMONSTRATE: DEMONSTRATE}
 
@@ -89,7 +90,10 @@ def show(request: HttpRequest, project: str) -> HttpResponse:
 def work(request: HttpRequest, project: str) -> HttpResponse:
     """The next item of the tutorial or the test, on the page where work is done; after it comes `show`."""
     membership = entered(request).membership
-    claimed = onboarding.claim(membership)
+    try:
+        claimed = onboarding.claim(membership)
+    except NotNow as hindrance:
+        return redirect(WAYS[hindrance.data["code"]], project)
     if claimed is None:
         return redirect("onboarding", project)
     kind = Kind(claimed.kind)

@@ -6,7 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from labeling.models import PromptFlag, ReviewReason
+from labeling.models import PromptFlag, ReviewReason, Sensitive
 
 COMMON: dict[str, Promise] = {
     "role_system": _("System"),
@@ -49,9 +49,33 @@ COMMON: dict[str, Promise] = {
     "sent_back": _("A reviewer sent this back to you: {comment}"),
 }
 
-RANK: dict[str, Promise] = COMMON | {
-    "answer": _("Answer"),
+READING: dict[str, Promise] = COMMON | {
     "words": _("Words: {n}"),
+    "turns": _("Turns: {n}"),
+    "width_narrow": _("Narrow texts"),
+    "width_medium": _("Texts of medium width"),
+    "width_wide": _("Wide texts"),
+    "width_full": _("Texts in full width"),
+    "unseen": _("Invisible characters: {n}"),
+    "switched_on": _("{what}: on."),
+    "switched_off": _("{what}: off."),
+    "pin": _("Pin {letter}, to compare others with it"),
+    "pinned": _("{letter} is pinned."),
+    "unpinned": _("{letter} is no longer pinned."),
+    "show_answer": _("Show {letter}"),
+    "diff_wants_pin": _("Pin an answer first: the others are compared with it."),
+    "diff_too_far": _("{letters}: too long, or too different from {pinned}, to compare word by word."),
+    "veiled": _("Blurred, because it may hold: {what}."),
+    "unveiled": _("This may hold: {what}."),
+    "reveal": _("Show it"),
+    "blur_again": _("Blur it again"),
+    "revealed": _("The texts are shown."),
+    "blurred": _("The texts are blurred."),
+    **{f"sensitive_{each.value}": each.label for each in Sensitive},
+}
+
+RANK: dict[str, Promise] = READING | {
+    "answer": _("Answer"),
     "move_up": _("Move {letter} up"),
     "move_down": _("Move {letter} down"),
     "score_of": _("Score of {letter}, from {min} (very bad) to {max} (excellent)"),
@@ -122,7 +146,7 @@ WRITING: dict[str, Promise] = {
     "versions_failed": _("What you have sent before cannot be fetched right now."),
 }
 
-DEMONSTRATE: dict[str, Promise] = COMMON | {
+DEMONSTRATE: dict[str, Promise] = READING | {
     "write_something": _("Write an answer first."),
     **WRITING,
 }

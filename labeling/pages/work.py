@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from labeling import access
-from labeling.actions import queue
+from labeling.actions import preferences, queue
 from labeling.actions.errors import NotNow
 from labeling.actions.slots import ANSWERS
 from labeling.api.answers import own_answer
@@ -82,8 +82,10 @@ def work_page(
             return redirect(way)
         reason = hindered.message
     assignment = payload(claimed) if claimed else None
+    reading = preferences.reading(membership.user)
     context: dict[str, Any] = {
         "membership": membership,
+        "reading": reading,
         "assignment": assignment,
         "stage": stage,
         "skip_reasons": SKIP_REASONS,
@@ -101,6 +103,8 @@ def work_page(
             "ways": ways,
             "after": after,
             "break_after_minutes": _break_after(membership),
+            "reading": reading,
+            "keys": preferences.keys(membership.user),
         },
         **more,
     }

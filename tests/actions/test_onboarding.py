@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.actions import care, demonstrations, golds, onboarding, projects, queue, rankings
+from labeling.actions import admission, care, demonstrations, golds, onboarding, projects, queue, rankings
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import (
     Item,
@@ -88,6 +88,14 @@ def test_the_tutorial_leads_to_the_test_and_the_test_to_the_work(project, new):
     assert new.onboarding == "passed"
     assert queue.claim(new, Kind.RANK).item.purpose == Purpose.WORK
     assert laws.broken() == {}
+
+
+def test_what_is_to_be_done_before_all_else_is_asked_in_onboarding_too(project, new, monkeypatch):
+    reason = NotNow("Accept the guidelines first.", data={"code": "guidelines"})
+    monkeypatch.setattr(admission, "HINDRANCES", [lambda member: reason, admission.onboarding])
+    with pytest.raises(NotNow) as refused:
+        onboarding.claim(new)
+    assert refused.value.data == {"code": "guidelines"}
 
 
 def test_an_open_item_comes_again_and_a_skipped_one_does_not(project, new):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from labeling.actions import items, queue, rankings
+from labeling.actions import checks, items, queue, rankings
 from labeling.actions.errors import ActionError
 from labeling.models import Assignment, Item, Kind, Membership, Ranking
 from tests import build, laws
@@ -139,4 +139,38 @@ def test_one_submit_sent_twenty_times_at_once_is_stored_once():
     in_parallel(work, 20)
     assert len({answer for answer, _ in seen}) == 1
     assert sorted(created for _, created in seen) == [False] * 19 + [True]
+    assert laws.broken() == {}
+
+
+def test_two_tabs_and_many_labelers_claim_golds_and_repeats_at_once_and_each_is_given_once():
+    project = build.project()
+    build.rank_items(project, 40, overlap=6)
+    golds = build.golds(project, 3)
+    people = [build.member(project, f"labeler-{n}") for n in range(6)]
+    for person in people:
+        for _ in range(checks.REPEAT_AFTER + 2):
+            held = queue.claim(person, Kind.RANK)
+            rankings.submit(held, build.answer(held), build.key())
+    build.policy(project, gold_rate=0.25, repeat_rate=0.25)
+
+    def work(number: int) -> None:
+        chance = random.Random(number)
+        for _ in range(14):
+            try:
+                held = queue.claim(people[number % 6], Kind.RANK, ahead=chance.random() < 0.3)
+                if held is None:
+                    continue
+                if chance.random() < 0.2:
+                    queue.release(held)
+                else:
+                    rankings.submit(held, build.answer(held), build.key())
+            except ActionError:
+                pass
+
+    in_parallel(work, 12)  # two tabs each
+    assert Ranking.objects.filter(is_repeat=True).exists()
+    given = Ranking.objects.filter(item__gold__in=golds).values_list("item", "labeler")
+    assert len(given) == len(set(given)) > 0
+    again = Ranking.objects.filter(is_repeat=True).values_list("item", "labeler")
+    assert len(again) == len(set(again))
     assert laws.broken() == {}

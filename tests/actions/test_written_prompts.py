@@ -7,6 +7,7 @@ import datetime
 import pytest
 from django.db.models import F
 
+from labeling import tasks
 from labeling.actions import datasets, items, queue, written_prompts
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.models import DatasetRow, Item, Kind, LoopPolicy, Prompt, Slot, WrittenPrompt
@@ -238,6 +239,15 @@ def test_a_prompt_becomes_the_projects_once_the_time_for_undo_is_over(project, m
     with pytest.raises(NotNow) as refused:
         written_prompts.revise(written, plain(text="Too late", base=2), build.key())
     assert refused.value.data == {"code": "adopted"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_control_workers_tick_takes_in_what_is_due(project, mei):
+    ask(project)
+    write(mei)
+    pass_time(minutes=11)
+    tasks.tick()
+    assert Prompt.objects.get().author == mei.user
 
 
 def test_all_prompts_of_an_author_are_in_one_split_under_a_name_that_is_not_theirs(project, mei):

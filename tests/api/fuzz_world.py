@@ -10,11 +10,13 @@ from labeling.actions import (
     announcements,
     datasets,
     demonstrations,
+    disputes,
     guidelines,
     invitations,
     items,
     loop,
     queue,
+    reviews,
     tokens,
     webhooks,
     written_prompts,
@@ -23,10 +25,12 @@ from labeling.actions.clock import Clock
 from labeling.models import (
     CompletionOrigin,
     Delivery,
+    Item,
     Kind,
     Membership,
     ModelVersion,
     Project,
+    Return,
     Role,
     Round,
     RoundStep,
@@ -83,6 +87,10 @@ def made(folder: Path) -> dict[str, Caller]:
         "member": [ann.user.public_id],
         "invitation": [invitations.invite(ours, Role.LABELER, by=ann.user)[0].public_id],
     }
+    Item.objects.filter(pk__in=Item.objects.filter(project=ours, kind=Kind.RANK)[10:20]).update(
+        needs_review=True
+    )
+    disputes.find()
     people = {
         str(role): (build.member(ours, str(role), role), build.member(idle, str(role), role)) for role in Role
     }
@@ -90,7 +98,7 @@ def made(folder: Path) -> dict[str, Caller]:
     for name, (member, _idle) in people.items():
         callers[name] = _caller(member.user, {**shared, **_own(member)})
     for caller in (callers[Role.REVIEWER], callers[Role.LEAD]):
-        for noun in ("ranking", "written_prompt"):
+        for noun in ("ranking", "written_prompt", "returned"):
             caller.ids[noun] += callers[Role.LABELER].ids[noun]
     operator = User.objects.create(username="operator", is_staff=True)
     callers["operator"] = _caller(operator, {**callers[Role.LEAD].ids})
@@ -110,14 +118,27 @@ def _own(member: Membership) -> dict[str, list[str]]:
     wanted = queue.claim(member, Kind.PROMPT)
     assert wanted is not None
     prompt = written_prompts.submit(wanted, build.PROMPT, build.key()).answer
-    held = [queue.claim(member, kind) for kind in (Kind.RANK, Kind.DEMONSTRATE, Kind.PROMPT)]
+    reviews_own = {"review": [_reviewed(member)]} if member.may(Role.REVIEWER) else {}
+    kinds = [Kind.RANK, Kind.DEMONSTRATE, Kind.PROMPT, *([Kind.REVIEW] if reviews_own else [])]
+    held = [queue.claim(member, kind) for kind in kinds]
     assert all(held)
+    sent = Return.objects.create(
+        project=member.project, ranking=ranking, labeler=member.user, reviewer=member.user, comment="Why?"
+    )
     return {
+        **reviews_own,
+        "returned": [sent.public_id],
         "ranking": [ranking.public_id],
         "demonstration": [written.public_id],
         "written_prompt": [prompt.public_id],
         "assignment": [str(one.token) for one in held if one],
     }
+
+
+def _reviewed(member: Membership) -> str:
+    held = queue.claim(member, Kind.REVIEW)
+    assert held is not None
+    return reviews.submit(held, {"verdict": "accepted"}, build.key()).answer.public_id
 
 
 def _held(project: Project) -> Round:
@@ -130,6 +151,7 @@ def _held(project: Project) -> Round:
 
 RANKING = {"scores": {"A": 7, "B": 6, "C": 5, "D": 4}, "tiers": [["A"], ["B"], ["C"], ["D"]]}
 BODIES: dict[str, dict[str, Any]] = {
+    "set_workspace": {"part": "reading", "value": {"layout": "carousel"}},
     "next": {"kind": "rank"},
     "draft": {"sequence": 1, "body": {}},
     "skip": {"reason": "other"},
@@ -137,6 +159,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "revise_ranking": {**RANKING, "base": 1},
     "submit_demonstration": {"text": "so"},
     "revise_demonstration": {"text": "so it is", "base": 1},
+    "submit_review": {"verdict": "accepted"},
+    "revise_review": {"verdict": "accepted", "base": 1},
+    "reply": {"reply": "because"},
+    "close_return": {},
     "submit_written_prompt": build.PROMPT,
     "revise_written_prompt": {**build.PROMPT, "base": 1},
     "ask_for_prompts": {"count": 2, "kind": "plain"},
@@ -161,6 +187,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "help": {"en": "7 is excellent"},
         "note": "",
     },
+    "set_check_active": {"is_active": False},
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},
 }
 """A body that is taken, by operation."""

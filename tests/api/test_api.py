@@ -45,9 +45,10 @@ def test_a_labeler_gets_letters_and_texts_and_nothing_that_tells_who_wrote_them(
     assert [part["letter"] for part in given["completions"]] == ["A", "B", "C", "D"]
     assert {tuple(sorted(part)) for part in given["completions"]} == {("letter", "text")}
     assert sorted(given) == [
-        "completions", "draft", "kind", "lease_seconds", "lease_until", "method", "project", "prompt",
-        "rubric", "state", "token",
+        "brief", "completions", "draft", "kind", "lease_seconds", "lease_until", "method", "project",
+        "prompt", "rubric", "state", "token",
     ]  # fmt: skip
+    assert given["brief"] is None
 
 
 def test_a_ranking_lands_once_however_often_it_is_sent(project, ann):

@@ -103,7 +103,9 @@ def expected(role: str, operations: list[Any]) -> set[str]:
             return True
         return role in order and (door.role is None or order.index(role) >= order.index(door.role))
 
-    return {name_of(each) for each in operations if may_call(DOORS[f"api:{names()[each.path]}"])}
+    may = {name_of(each) for each in operations if may_call(DOORS[f"api:{names()[each.path]}"])}
+    # A labeler holds no review that could be theirs to give.
+    return may - {"submit_review", "revise_review"} if role == str(Role.LABELER) else may
 
 
 def name_of(operation: Any) -> str:

@@ -22,6 +22,25 @@ HOSTILE = [
 ]
 
 
+ACTING = (
+    "#work :is(.text, .prompt-preview) :is(img, picture, video, audio, iframe, object, embed, script, style,"
+    " link, base, meta, form, input, button, a, svg, [href], [src], [style], [id], [onclick], [onload],"
+    " [onerror])"
+)
+"""What a text could act by, if one of these came of it."""
+MARKED_UP = [
+    "[a](https://evil.example/a) [b](data:text/html,<script>alert(1)</script>) [c](//evil.example/c)",
+    "![a](https://evil.example/a.png) ![b](data:image/svg+xml,<svg/onload=alert(2)>) ![c][1]\n\n"
+    "[1]: https://evil.example/1",
+    "$\\href{javascript:alert(3)}{x}$ $\\text{<img src=https://evil.example/x onerror=alert(4)>}$"
+    " $$\\style{position:fixed}{x}$$",
+    "```html\n<img src=https://evil.example/x onerror=alert(5)>\n```\n```<svg/onload=alert(6)>\nx\n```",
+    '| <img src=x onerror=alert(7)> |\n|---|\n| <a href="https://evil.example" style="left:0">x</a> |',
+    "# <style>*{display:none}</style>\n\n<details open ontoggle=alert(8)>\n\n<https://evil.example/auto>",
+    "$x^2$ &lt;script&gt;alert(9)&lt;/script&gt; &#60;img src=x onerror=alert(10)&#62;",
+]
+
+
 def item(desk, texts):
     prompt = build.prompt(desk.project, "\n".join(HOSTILE))
     prompt.messages.insert(0, {"role": "<b>system</b>", "content": HOSTILE[0]})
@@ -36,10 +55,31 @@ def test_hostile_prompts_and_answers_show_as_text(desk):
     item(desk, HOSTILE)
     page = desk.open()
     expect(page.locator(".answer")).to_have_count(6)
+    # Set as Markdown first: nothing of it becomes an element that could act.
+    expect(page.locator(".answer-text .address")).to_have_text("(https://evil.example/y.png)")
+    assert page.locator(ACTING).count() == 0
+    desk.press("v")
+    assert page.locator(ACTING).count() == 0
+    desk.press("v", "a", "p", "w")
+    assert page.locator(ACTING).count() == 0
+    desk.press("w", "p", "r")
     shown = page.locator(".answer-text").all_text_contents()
     assert sorted(shown) == sorted(HOSTILE)
-    assert page.locator("#work img, #work script, #work style, #work a, #work base").count() == 0
+    assert page.locator(ACTING).count() == 0
     assert page.locator("#prompt .text").last.text_content() == "\n".join(HOSTILE)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_hostile_markdown_code_and_formulas_are_set_and_do_nothing(desk):
+    item(desk, MARKED_UP)
+    page = desk.open()
+    expect(page.locator(".answer-text.is-set")).to_have_count(len(MARKED_UP))
+    assert page.locator(ACTING).count() == 0
+    shown = " ".join(page.locator(".answer-text").all_inner_texts())
+    for number in (2, 5, 6, 7, 8, 9, 10):
+        assert f"alert({number})" in shown
+    assert "(https://evil.example/a)" in shown
+    page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

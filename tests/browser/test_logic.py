@@ -19,9 +19,10 @@ def run(live_server: Any, page: Any) -> Any:
                 const insertion = await import("/static/js/insertion.js");
                 const extremes = await import("/static/js/extremes.js");
                 const { ActiveClock } = await import("/static/js/clock.js");
+                const { WorkSpell } = await import("/static/js/work_spell.js");
                 const blank = r.blank(["A", "B", "C", "D"]);
                 const scored = (...pairs) => pairs.reduce((s, [l, n]) => r.setScore(s, l, n), blank);
-                const known = { r, insertion, extremes, scored, ActiveClock };
+                const known = { r, insertion, extremes, scored, ActiveClock, WorkSpell };
                 return new Function(...Object.keys(known), `return ${script}`)(...Object.values(known));
             }""",
             script,
@@ -320,3 +321,12 @@ def test_a_place_by_hand_after_a_sort_is_kept_and_no_longer_the_sorts(run):
     # An answer as the server has it knows of no sort, and is not asked for again.
     given = f'r.restore(["A","B"], {{tiers: [["A","B"]], tied: ["A","B"]}}, {more})'
     assert run(f"[{given}.choices, {given}.tiers]") == [None, [["A", "B"]]]
+
+
+def test_a_spell_of_work_outlasts_a_page_and_ends_with_a_longer_pause(run):
+    spell = "(() => {{ const s = new WorkSpell(ActiveClock, 1000, {kept}); {moves}; return s.seconds; }})()"
+    worked = "s.note(11000); s.note(31000)"
+    assert run(spell.format(kept="null", moves=worked)) == 30
+    assert run(spell.format(kept="{seconds: 100, at: 0}", moves=worked)) == 130
+    assert run(spell.format(kept="{seconds: 100, at: -300000}", moves=worked)) == 30
+    assert run(spell.format(kept="null", moves=f"{worked}; s.note(400000); s.note(405000)")) == 5

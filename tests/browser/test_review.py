@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -38,12 +37,6 @@ WORST_FIRST = {
     "tiers": [["C"], ["B"], ["A"]],
     "flags": {"A": ["hallucination"]},
 }
-SHOTS = os.environ.get("SHOTS", "")
-
-
-def shot(page: Any, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 
 
 def made() -> None:
@@ -191,7 +184,6 @@ def test_what_was_sent_back_is_changed_on_the_work_page_and_comes_back_to_be_clo
     page.goto(desk.url)
     page.get_by_role("link", name="Sent back to you 1").click()
     expect(page.get_by_role("article", name="A ranking")).to_contain_text("Is B really as good as C?")
-    shot(page, "sent-back")
     page.get_by_role("link", name="Change my answer").click()
     expect(page.locator("#notices")).to_contain_text("Is B really as good as C?")
     assert desk.tiers() == ["A", "BC"]
@@ -205,7 +197,6 @@ def test_what_was_sent_back_is_changed_on_the_work_page_and_comes_back_to_be_clo
     article = theirs.get_by_role("article", name="A ranking")
     expect(article).to_contain_text("Is B really as good as C?")
     assert desk.user.username not in theirs.content()
-    shot(theirs, "came-back")
     article.get_by_role("button", name="Close").click()
     expect(theirs.get_by_text("Nothing has come back")).to_be_visible()
     other.close()
@@ -250,11 +241,9 @@ def test_axe_finds_nothing_and_a_phone_is_wide_enough(reviewer, until, scheme, l
 
     def look(what: str) -> None:
         found.extend(f"{what}: {line}" for line in findings(page))
-        shot(page, f"{what}-{scheme}-{language}")
         page.set_viewport_size({"width": 360, "height": 740})
         if not fits(page):
             found.append(f"{what}: scrolls sideways")
-        shot(page, f"{what}-{scheme}-{language}-phone")
         page.set_viewport_size({"width": 1280, "height": 720})
 
     reviewer.open("review")
@@ -275,3 +264,44 @@ def test_axe_finds_nothing_and_a_phone_is_wide_enough(reviewer, until, scheme, l
     reviewer.open("review/came-back")
     look("came back")
     assert found == []
+
+
+@pytest.fixture
+def logic(live_server, page):
+    """Call a function of a script that knows no document."""
+    page.goto(f"{live_server.url}/sign-in/")
+
+    def call(file: str, name: str, *given: Any) -> Any:
+        script = "async ([file, name, given]) => (await import(`/static/js/${file}.js`))[name](...given)"
+        return page.evaluate(script, [file, name, list(given)])
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            "It is small.",
+            "It is tiny.",
+            [["same", "It is "], ["gone", "small"], ["new", "tiny"], ["same", "."]],
+        ),
+        ("我喜欢红色", "我喜欢绿色", [["same", "我喜欢"], ["gone", "红"], ["new", "绿"], ["same", "色"]]),
+        ("", "new", [["new", "new"]]),
+        ("old", "", [["gone", "old"]]),
+        ("as it was", "as it was", [["same", "as it was"]]),
+        ("", "", []),
+    ],
+)
+def test_changes_are_told_word_by_word(logic, before, after, expected):
+    assert logic("changes", "changes", before, after) == expected
+
+
+def test_a_difference_of_taste_in_scores_is_none_and_an_order_that_is_missing_is_one(logic):
+    one = {"tiers": [["A"], ["B"]], "scores": {"A": 6, "B": 3}, "flags": {}}
+    other = {"tiers": [["A"], ["B"]], "scores": {"A": 7, "B": 1}, "flags": {"B": ["rude"]}}
+    rows = logic("comparing", "compare", ["A", "B"], [one, other])
+    assert [row["differs"] for row in rows] == [[], ["score", "flags"]]
+    unordered = {**one, "tiers": None}
+    assert "place" in logic("comparing", "compare", ["A"], [one, unordered])[0]["differs"]
+    assert logic("comparing", "adopted", unordered) is None

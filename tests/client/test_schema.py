@@ -16,11 +16,13 @@ from rankloop_client.operations import Listing, Operation
 from rankloop_client.reading import hints
 
 ONCE = "a subscription is set up once, on a lead's page, and then it is the receiver that is called"
-ON_THE_PAGE = "prompts are written by people, on the page, with its help beside each flag"
+LOOKED_AT = "what is right at an item, a lead decides with the texts in view, on the page"
 BY_HAND = "who is let in, and as what, a lead decides on the page"
 ON_THE_PAGE = "what labelers gave is compared and judged on the page, which shows it side by side"
 NOT_COVERED = {
     "schema": "what the API says about itself is for programs that know no client",
+    "assignment_html": "HTML of texts is for pages",
+    "set_workspace": "how a page reads is set on that page",
     "preview": "it shows a text to who is writing it",
     "own_demonstration_revisions": "the page brings an earlier version back",
     "own_prompt_revisions": ON_THE_PAGE,
@@ -44,6 +46,9 @@ NOT_COVERED = {
     "returns": ON_THE_PAGE,
     "reply": ON_THE_PAGE,
     "close_return": ON_THE_PAGE,
+    "checks": LOOKED_AT,
+    "make_check": LOOKED_AT,
+    "set_check_active": LOOKED_AT,
     "members": BY_HAND,
     "member": BY_HAND,
     "change_member": BY_HAND,

@@ -60,6 +60,10 @@ export class Api {
     return data;
   }
 
+  get(path) {
+    return this.send("GET", path);
+  }
+
   post(path, body, options) {
     return this.send("POST", path, body, options);
   }

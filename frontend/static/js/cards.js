@@ -44,17 +44,11 @@ export class Cards {
     return { element, place, inputs, flags };
   }
 
-  // These two side by side, the first one left; or all of them again, in order.
+  // Only these two are asked about, or all of them again. Where they stand is for reading.js.
   pair(letters) {
     const shown = letters ?? [...this.cards.keys()];
     this.root.classList.toggle("is-pair", Boolean(letters));
     for (const [letter, { element }] of this.cards) element.classList.toggle("is-aside", !shown.includes(letter));
-    const elements = shown.map((letter) => this.cards.get(letter).element);
-    const isInOrder = elements.every((element, at) => !at || elements[at - 1].compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING);
-    if (isInOrder) return;
-    const focused = this.root.contains(document.activeElement) && document.activeElement;
-    this.root.append(...elements);
-    if (focused) focused.focus({ preventScroll: true });
   }
 
   mover(letter, step) {

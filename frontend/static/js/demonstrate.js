@@ -6,6 +6,7 @@ import { bindGuide } from "./guide.js";
 import { History } from "./history.js";
 import * as paste from "./paste.js";
 import { Preview, setSafe } from "./preview.js";
+import { Reading } from "./reading.js";
 import { countWords, number, t } from "./words.js";
 import { Workspace } from "./workspace.js";
 
@@ -14,11 +15,13 @@ const lengths = JSON.parse(find("#lengths").textContent);
 class DemonstrateEditor {
   constructor() {
     this.text = find("#text");
+    this.reading = new Reading({ say: (text) => workspace.view.say(text) });
     this.text.addEventListener("input", ({ inputType }) => this.edited(/^insertFrom(Paste|Drop)/.test(inputType)));
   }
 
   mount(assignment, body, refusal = null) {
     showConversation(find("#prompt"), assignment.prompt.messages);
+    this.reading.mount(assignment);
     this.set(body);
     this.refusal = refusal?.message ?? "";
     this.showLengths(assignment.prompt.use_case);
@@ -109,13 +112,14 @@ class DemonstrateEditor {
     this.text.style.height = `${this.text.scrollHeight + 2}px`;
   }
 
-  press({ key }) {
+  press(event) {
+    const { key } = event;
     if (find("#work").hidden) return false;
     if (key.toLowerCase() === "s") workspace.openSkip();
     else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
     else if (key.toLowerCase() === "p") preview.toggle();
     else if (key.toLowerCase() === "v") history.open();
-    else return false;
+    else return !event.altKey && this.reading.press(event);
     return true;
   }
 }

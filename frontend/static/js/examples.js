@@ -58,7 +58,7 @@ export class Examples {
   }
 
   row({ query, response }) {
-    const row = h("li", { class: "example", role: "group" });
+    const row = h("div", { class: "example", role: "group" });
     const field = (name, value) => {
       const area = h("textarea", { class: "input", dir: "auto", rows: 2, spellcheck: "true" });
       area.value = value;

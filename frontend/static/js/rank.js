@@ -9,6 +9,7 @@ import { find } from "./dom.js";
 import { dragging } from "./drag.js";
 import { FLAG_KEYS, inKeyOrder } from "./flags.js";
 import * as ranking from "./ranking.js";
+import { Reading } from "./reading.js";
 import { RubricDialog } from "./rubric.js";
 import { WAYS } from "./ways.js";
 import { listed, sentences, t } from "./words.js";
@@ -25,6 +26,10 @@ class RankEditor {
     this.board = new Board(find("#tiers"), find("#tray"), {
       tie: (letter) => this.tie(letter),
       go: (letter) => this.select(letter, { focus: true }),
+    });
+    this.reading = new Reading({
+      say: (text) => workspace.view.say(text),
+      select: (letter) => this.select(letter, { focus: true }),
     });
     this.help = new RubricDialog(find("#rubric-dialog"), find("#rubric-button"));
     this.asking = new Asking(find("#asking"), { choose: (value) => this.choose(value), back: () => this.back() });
@@ -68,6 +73,7 @@ class RankEditor {
     this.used.clear();
     showConversation(find("#prompt"), assignment.prompt.messages);
     this.cards.mount(assignment);
+    this.reading.mount(assignment);
     this.comment.value = this.state.comment;
     find("#work").dataset.method = this.method;
     find("#tiers").dataset.hint = t(this.way.seeds ? "hint_rate" : "hint_direct");
@@ -239,6 +245,8 @@ class RankEditor {
     find("#finish").hidden = Boolean(sorting);
     this.asking.render(sorting && this.way.ask(sorting), Boolean(this.state.choices?.length) && !this.state.all_bad);
     this.cards.pair(shown === this.letters ? null : shown);
+    this.reading.restrict(shown === this.letters ? null : shown);
+    this.reading.choose(this.selected);
     this.cards.render(this.state, this.selected);
     this.board.render(this.state, this.selected);
     this.allBad.checked = this.state.all_bad;
@@ -282,7 +290,8 @@ class RankEditor {
     if (find("#work").hidden) return false;
     const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event) : this.pressSort(event) || this.pressPlain(event);
     if (isDone) this.used.add("keys");
-    return isDone;
+    // How one reads is no part of how one ranks.
+    return isDone || (!event.altKey && !this.flagging && this.reading.press(event));
   }
 
   pressAlt(key) {

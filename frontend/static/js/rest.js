@@ -30,8 +30,8 @@ function say() {
   isSaid = true;
   const text = t("rest", { n: Math.round(spell.seconds / 60) });
   const close = h("button", { class: "button button--small button--quiet", type: "button", onclick: () => notice.remove() }, t("rest_later"));
-  const notice = h("div", { class: "notice", role: "status" }, h("span", {}, text), close);
-  find("#notices").append(notice);
+  const notice = h("div", { class: "notice" }, h("span", {}, text), close);
+  find("#rest").replaceChildren(notice);
   save();
 }
 

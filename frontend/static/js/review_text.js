@@ -53,7 +53,7 @@ export class TextReview {
     });
     const diff = h("div", { class: "text diff", dir: "auto" });
     const changed = h("div", { class: "turn-diff", role: "group", "aria-label": t("changes_of", { what: label }) }, h("p", { class: "small faint", "aria-hidden": "true" }, t("changes")), diff);
-    const element = h("section", { class: "turn", "aria-label": label }, h("h3", { class: "message-role" }, label), text, area, changed);
+    const element = h("section", { class: "turn", "aria-label": label }, h("h2", { class: "message-role" }, label), text, area, changed);
     return { element, text, area, changed, diff };
   }
 
