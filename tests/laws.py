@@ -26,7 +26,7 @@ QUEUE = {
     "a member has a place in the queue of each kind of work": """
         SELECT member.id FROM labeling_membership member
         LEFT JOIN labeling_queuecursor place ON place.membership_id = member.id
-        GROUP BY member.id HAVING count(DISTINCT place.kind) < 2""",
+        GROUP BY member.id HAVING count(DISTINCT place.kind) < 4""",
     "no more answers in slots than the item ever had room for": """
         SELECT item.id FROM labeling_item item JOIN labeling_slot slot ON slot.item_id = item.id
         WHERE slot.reserved_for_id IS NULL GROUP BY item.id, item.overlap, item.state
