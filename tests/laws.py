@@ -78,11 +78,12 @@ QUEUE = {
 }
 ANSWERS = {
     f"the revisions of a {kind} are numbered 1, 2, 3 …, each based on the one before": f"""
-        SELECT answer.id FROM labeling_{kind} answer
-        LEFT JOIN labeling_{kind}revision revision ON revision.{kind}_id = answer.id GROUP BY answer.id
+        SELECT answer.id FROM labeling_{kind.replace("_", "")} answer
+        LEFT JOIN labeling_{kind.replace("_", "")}revision revision ON revision.{kind}_id = answer.id
+        GROUP BY answer.id
         HAVING count(revision.id) = 0 OR max(revision.number) <> count(*) OR min(revision.number) <> 1
             OR bool_or(revision.base <> revision.number - 1)"""
-    for kind in ("ranking", "demonstration", "review")
+    for kind in ("ranking", "demonstration", "written_prompt", "review")
 }
 VERSIONS = {
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """

@@ -13,6 +13,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 OPEN = "(SELECT min(slot.id) FROM labeling_slot slot WHERE slot.state = 'open')"
 FIRST = "SELECT item_id, labeler_id FROM labeling_demonstration WHERE item_id IS NOT NULL ORDER BY id LIMIT 1"
+UNREVISED = """(public_id, project_id, item_id, assignment_id, labeler_id, is_simulated)
+        SELECT public_id, project_id, item_id, assignment_id, labeler_id, false
+        FROM labeling_ranking LIMIT 1"""
 BREAKS = {
     "a member has a place in the queue of each kind of work": """
         DELETE FROM labeling_queuecursor WHERE kind = 'demonstrate'""",
@@ -24,7 +27,7 @@ BREAKS = {
         UPDATE labeling_slot SET state = 'filled' WHERE id = {OPEN}""",
     "a slot is held exactly where one live assignment holds it": f"""
         UPDATE labeling_slot SET state = 'held' WHERE id = {OPEN}""",
-    "nobody answers an item twice": f"""
+    "nobody answers an item twice, repeats apart": f"""
         ALTER TABLE labeling_demonstration DROP CONSTRAINT demonstration_labeler_once;
         UPDATE labeling_demonstration SET (item_id, labeler_id) = ({FIRST}) WHERE item_id IS NOT NULL""",
     "an answer's assignment is answered, and the other way round": """
@@ -32,6 +35,10 @@ BREAKS = {
     "no extra waits while a slot of its item is open": """
         UPDATE labeling_slot SET state = 'open' WHERE kind = 'demonstrate';
         UPDATE labeling_demonstration SET slot_id = NULL""",
+    "what is reserved for one labeler is answered by that labeler and opens to nobody": f"""
+        UPDATE labeling_slot SET reserved_for_id = 0 WHERE id = {OPEN}""",
+    "a repeat is a repeat in its assignment too, and of an item that was ranked before": """
+        UPDATE labeling_ranking SET is_repeat = true""",
     "no slot of a retired item is open": """
         UPDATE labeling_slot SET state = 'open' WHERE state = 'closed'""",
     "one open and one reserved assignment at most": """
@@ -43,6 +50,11 @@ BREAKS = {
         UPDATE labeling_rankingrevision SET base = 0""",
     "the revisions of a demonstration are numbered 1, 2, 3 …, each based on the one before": """
         UPDATE labeling_demonstrationrevision SET number = 2, base = 1""",
+    "the revisions of a review are numbered 1, 2, 3 …, each based on the one before": f"""
+        INSERT INTO labeling_review {UNREVISED}""",
+    "the revisions of a written_prompt are numbered 1, 2, 3 …, each based on the one before": f"""
+        ALTER TABLE labeling_writtenprompt ALTER wants_review SET DEFAULT false, ALTER verdict SET DEFAULT '';
+        INSERT INTO labeling_writtenprompt {UNREVISED}""",
     "a complete version has rows, numbered 0, 1, 2 …, as many as it counts": """
         DELETE FROM labeling_datasetrow WHERE ordinal = 1""",
     "a version's rows are of its kind and its project": "UPDATE labeling_prompt SET project_id = 0",
