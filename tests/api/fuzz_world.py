@@ -11,6 +11,7 @@ from labeling.actions import (
     datasets,
     demonstrations,
     disputes,
+    golds,
     guidelines,
     invitations,
     items,
@@ -22,6 +23,7 @@ from labeling.actions import (
     written_prompts,
 )
 from labeling.actions.clock import Clock
+from labeling.actions.golds import Right
 from labeling.models import (
     CompletionOrigin,
     Delivery,
@@ -30,6 +32,7 @@ from labeling.models import (
     Membership,
     ModelVersion,
     Project,
+    Purpose,
     Return,
     Role,
     Round,
@@ -77,7 +80,8 @@ def made(folder: Path) -> dict[str, Caller]:
     shared = {
         "project": [ours.public_id, idle.public_id],
         "prompt": [prompt.public_id],
-        "item": [prompt.items.get().public_id],
+        "item": [prompt.items.get().public_id, _check(ours).public_id],
+        "completion": list(prompt.completions.order_by("pk").values_list("public_id", flat=True)[:2]),
         "dataset": [version.public_id],
         "run": [run.public_id, model.run.public_id],
         "model": [model.public_id, outside.public_id],
@@ -141,6 +145,12 @@ def _reviewed(member: Membership) -> str:
     return reviews.submit(held, {"verdict": "accepted"}, build.key()).answer.public_id
 
 
+def _check(project: Project) -> Item:
+    """A gold of one item's prompt and completions."""
+    item = Item.objects.filter(project=project, kind=Kind.RANK).order_by("-pk")[0]
+    return golds.make_from(item, Purpose.GOLD, Right([1, 2, 3, 4])).item
+
+
 def _held(project: Project) -> Round:
     """A round that a gate holds."""
     round = loop.start_round(project, Trigger.MANUAL)
@@ -186,6 +196,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "scale_max": 7,
         "help": {"en": "7 is excellent"},
         "note": "",
+    },
+    "make_check": {
+        "purpose": "gold",
+        "right": [{"completion": "", "rank": 1}, {"completion": "", "rank": 2}],
     },
     "set_check_active": {"is_active": False},
     "invite": {"role": "labeler", "languages": ["en"], "note": "Ada", "days": 3},

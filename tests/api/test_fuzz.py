@@ -141,8 +141,8 @@ def test_no_request_breaks_the_server_or_belies_the_schema(callers, operations, 
     for operation in operations:
         known = (application, operation, caller, signed_in)
         answers = [status for mode in schemathesis.GenerationMode for status in sent(*known, mode, each)]
-        # One of these two is right, whatever chance made of the others.
-        answers += [status for pick in (0, 1) for status in sent(*known, POSITIVE, 1, GOOD, pick)]
+        # One of these is right, whatever chance made of the others: an assignment of each kind is named.
+        answers += [status for pick in range(4) for status in sent(*known, POSITIVE, 1, GOOD, pick)]
         statuses.update((name_of(operation), status // 100) for status in answers)
     total = sum(statuses.values())
     classes: Counter[str] = Counter()
@@ -214,6 +214,9 @@ def give_what_is_taken(case: Any, caller: fuzz_world.Caller, *, spoilt: bool) ->
     body = {**good}
     if "rows" in body and "prompt" in body["rows"][0] and not body["rows"][0]["prompt"]:
         body["rows"] = [{**body["rows"][0], "prompt": caller.ids["prompt"][0]}]
+    if "right" in body:
+        named = zip(body["right"], caller.ids["completion"], strict=True)
+        body["right"] = [{**place, "completion": completion} for place, completion in named]
     if spoilt and isinstance(case.body, dict) and case.body:
         name = sorted(case.body, key=str)[0]
         body[name] = case.body[name]

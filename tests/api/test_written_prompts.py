@@ -42,7 +42,7 @@ def test_a_prompt_goes_from_a_leads_request_to_a_labeler_and_back(project, lead,
     assert (made.status_code, made.json()) == (201, {"items": 2})
     shown = next_prompt(labeler, project)
     assert shown["brief"] == {"kind": "user_based", "note": "A bakery's chat"}
-    assert shown["prompt"] == {"messages": [], "language": "", "use_case": "chat"}
+    assert shown["prompt"] == {"messages": [], "language": "", "use_case": "chat", "sensitive": []}
     assert shown["completions"] == []
     body = {**build.PROMPT, "use_case": "chat", "flags": ["advice"], "pasted_share": 0.5}
     first = submit(labeler, shown["token"], body)
