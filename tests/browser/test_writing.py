@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from labeling.actions import items, lengths
+from labeling.actions import guidelines, items, lengths
 from labeling.models import (
     Demonstration,
     DemonstrationRevision,
@@ -22,8 +22,8 @@ SENTENCE = "Once upon a time there was a lighthouse keeper who collected storms.
 
 @pytest.fixture
 def writer(desk):
-    desk.project.guidelines = "# Be kind\n\n- Answer **what was asked**.\n\n" + "Say more. " * 200
-    desk.project.save()
+    text = "# Be kind\n\n- Answer **what was asked**.\n\n" + "Say more. " * 200
+    guidelines.write(desk.project, text, base=0)
     build.demonstrate_items(desk.project, 2)
     return desk
 
