@@ -147,9 +147,14 @@ def _about_texts(reason: str, texts: Any, name: str, limit: int) -> int:
     """Texts that want a review and have none under way: what was reviewed and then changed gets another."""
     waiting = Item.objects.filter(**{name: OuterRef("pk")}).exclude(slots__state=Slot.State.FILLED)
     wanted = texts.objects.filter(~Exists(waiting), wants_review=True).select_related("item__prompt")
+    return ask_about(reason, wanted.order_by("pk")[:limit], name)
+
+
+def ask_about(reason: str, texts: Iterable[Any], name: str) -> int:
+    """Have a reviewer look at each of these texts, whose items are loaded; `name` is the field for one."""
     return _create(
         Item(project_id=text.project_id, prompt=text.item.prompt, reason=reason, **{name: text})
-        for text in wanted.order_by("pk")[:limit]
+        for text in texts
     )
 
 

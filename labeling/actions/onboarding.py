@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from labeling.actions import admission, audit, checks, queue
+from labeling.actions import admission, audit, checks, disputes, queue
 from labeling.actions.errors import NotNow
 from labeling.actions.quality import pairs
 from labeling.models import (
@@ -25,7 +25,6 @@ from labeling.models import (
     Kind,
     Membership,
     Onboarding,
-    Origin,
     Project,
     Purpose,
     QualityPolicy,
@@ -149,25 +148,9 @@ def _enter(locked: Membership, stage: str, *, actor: User | None = None) -> None
 
 def _ask_to_rate(membership: Membership) -> None:
     """An item of review for each text that nobody was asked about yet."""
-    for text in _written(membership).exclude(reviewed_by__kind=Kind.REVIEW):
-        Demonstration.objects.filter(pk=text.pk).update(wants_review=True)
-        item = Item.objects.create(
-            project_id=text.project_id,
-            kind=Kind.REVIEW,
-            prompt_id=text.prompt_id,
-            demonstration=text,
-            reason=ReviewReason.DEMONSTRATION,
-            k=0,
-            origin=Origin.IMPORTED,
-        )
-        Slot.objects.create(
-            item=item,
-            number=0,
-            project_id=text.project_id,
-            kind=Kind.REVIEW,
-            language=text.prompt.language,
-            sensitive=text.prompt.sensitive,
-        )
+    unasked = list(_written(membership).exclude(reviewed_by__kind=Kind.REVIEW).select_related("item__prompt"))
+    Demonstration.objects.filter(pk__in=[text.pk for text in unasked]).update(wants_review=True)
+    disputes.ask_about(ReviewReason.DEMONSTRATION, unasked, "demonstration")
 
 
 # --- what came of it ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import { h, icon } from "./dom.js";
 import { Flags } from "./flags.js";
 import { isUnresolved, placeOf, tierOf } from "./ranking.js";
+import { scoreSteps } from "./steps.js";
 import { countWords, number, t } from "./words.js";
 
 export class Cards {
@@ -36,7 +37,8 @@ export class Cards {
       ),
       h("div", { class: "text answer-text", dir: "auto" }, text),
     );
-    const { scores, inputs } = this.scores(letter, rubric);
+    const scale = { min: rubric.scale_min, max: rubric.scale_max };
+    const { element: scores, inputs } = scoreSteps(`score-${letter}`, t("score_of", { letter, ...scale }), scale, (score) => this.act.score(letter, score));
     const flags = new Flags(letter, rubric.flags, (flag, value) => this.act.flag(letter, flag, value));
     element.append(h("footer", { class: "answer-foot" }, scores, flags.element));
     element.addEventListener("pointerdown", () => this.act.select(letter));
@@ -55,21 +57,6 @@ export class Cards {
     const label = t(step < 0 ? "move_up" : "move_down", { letter });
     const move = () => this.act.move(letter, step);
     return h("button", { class: "icon-button mover", type: "button", "aria-label": label, title: label, onclick: move }, icon(step < 0 ? "up" : "down"));
-  }
-
-  scores(letter, { scale_min: min, scale_max: max }) {
-    const inputs = [];
-    const labels = [];
-    for (let score = min; score <= max; score += 1) {
-      const input = h("input", { type: "radio", name: `score-${letter}`, value: score });
-      input.addEventListener("change", () => this.act.score(letter, score));
-      inputs.push(input);
-      const shade = Math.round(1 + (6 * (score - min)) / (max - min));
-      labels.push(h("label", { class: `score-step score-step--${shade}` }, input, h("span", {}, String(score))));
-    }
-    const legend = h("legend", { class: "hidden-visually" }, t("score_of", { letter, min, max }));
-    const ends = h("div", { class: "score-ends", "aria-hidden": "true" }, h("span", {}, t("score_low")), h("span", {}, t("score_high")));
-    return { scores: h("fieldset", { class: "score" }, legend, h("div", { class: "score-steps" }, ...labels), ends), inputs };
   }
 
   render(state, selected) {
