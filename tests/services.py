@@ -2,7 +2,7 @@
 
 Each run has servers of its own in a temporary folder, so two runs side by side never meet. The servers
 end with the run, however it ends (labeling/supervisor/processes.py). Workers of pytest-xdist share the
-servers of the run they belong to, each with its own test database.
+servers of the run they belong to; each has a database, a number in Valkey and a state folder of its own.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from labeling.supervisor import Stack
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
         _start(config)
+    else:
+        _stand_apart(worker)
     os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
     # Playwright's synchronous calls run an event loop in the tests' thread, where Django refuses to work.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -39,6 +42,14 @@ def _start(config: pytest.Config) -> None:
     config.add_cleanup(stack.stop)
     for name in ("DATABASE_URL", "REDIS_URL", "RANKLOOP_STATE"):
         os.environ[name] = stack.environment[name]
+
+
+def _stand_apart(worker: str) -> None:
+    """`worker` is gw0, gw1, …; the variables are those of the run, which `_start` has set."""
+    os.environ["REDIS_URL"] += f"?db={1 + int(worker.removeprefix('gw'))}"
+    os.environ["RANKLOOP_STATE"] += f"/{worker}"
+    # As many workers as cores: more threads than one would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _set_up_django() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -135,6 +136,7 @@ def start_together(stage: Stage, folder: Path, processes: int, **environment: st
 
 def _one_of_several(stage: Stage, folder: Path, environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    faulthandler.enable()  # a crash below Python says where it was
     sys.exit(execute(stage, STORIES[stage], folder))
 
 
