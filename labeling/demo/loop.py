@@ -71,7 +71,8 @@ def main() -> None:
     parser.add_argument("--demonstrations", type=int, default=20_000)
     parser.add_argument("--prompts", type=int, default=4096, help="held-out prompts that are measured on")
     options = parser.parse_args()
-    state = options.state or Path("var/loop") / time.strftime("%Y%m%d-%H%M%S")
+    # Two that start in one second are two.
+    state = options.state or Path("var/loop") / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     if state.exists() and any(state.iterdir()):
         sys.exit(f"{state} is not empty: the loop wants a fresh folder")
     phases = Phases()
