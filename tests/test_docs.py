@@ -37,7 +37,7 @@ def test_the_handbooks_pictures_are_those_that_the_command_takes():
     shown = LINK.findall(HANDBOOK.read_text(encoding="utf-8"))
     pictures = {address: text for mark, text, address in shown if mark}
     command = (ROOT / "tests/browser/screenshots.py").read_text(encoding="utf-8")
-    taken = {f"labelers/{name}.webp" for name in re.findall(r'\.take\("([\w-]+)"\)', command)}
+    taken = {f"labelers/{name}.webp" for name in re.findall(r'\.take\("([\w-]+)"', command)}
     kept = {f"labelers/{path.name}" for path in PICTURES.iterdir()}
     assert set(pictures) == taken == kept
     assert all(len(text) > 20 for text in pictures.values()), "each says what it shows"

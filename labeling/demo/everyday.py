@@ -1,8 +1,8 @@
 """The everyday project: all that labelers and reviewers do, to be looked at on the first day.
 
 Its queue asks to rank, to demonstrate and to write prompts of all three kinds. Its guidelines are in their
-second version, which has to be accepted. New labelers begin with a tutorial and a test; a few hidden checks are
-among the work. What two made-up people said of some items is written in a file, and waits for a reviewer.
+second version, which has to be accepted. New labelers begin with a tutorial and a test; a few hidden checks
+are among the work. What two made-up people said of some items stands in a file, and waits for a reviewer.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ def create_everyday_project() -> Project:
 
 def _ask_to_write(project: Project) -> None:
     """A demonstration in each use case, and prompts of each kind."""
-    undemonstrated = Prompt.objects.filter(project=project, demonstrations=None).order_by("use_case", "pk")
-    first_of_each = [
-        next(prompts)
-        for _case, prompts in itertools.groupby(undemonstrated, key=lambda prompt: prompt.use_case)
-    ]
+    undemonstrated = Prompt.objects.filter(project=project, demonstrations=None)
+    by_case = itertools.groupby(
+        undemonstrated.order_by("use_case", "external_id"), key=lambda prompt: prompt.use_case
+    )
+    first_of_each = [next(prompts) for _case, prompts in by_case]
     create_items(project, [NewItem(prompt, Kind.DEMONSTRATE) for prompt in first_of_each])
     ask_for_prompts(project, 4, kind=PromptKind.PLAIN, demonstrate=True)
     ask_for_prompts(project, 3, kind=PromptKind.FEW_SHOT)

@@ -37,7 +37,7 @@ from tests import build
 from tests.browser.conftest import quiet, sign_in, watch
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "labelers"
-SCREEN, PHONE = {"width": 1120, "height": 700}, {"width": 390, "height": 760}
+SCREEN, PHONE = {"width": 1240, "height": 800}, {"width": 390, "height": 760}
 # A caret that blinks is there in every other picture.
 STEADY = """() => {
     const sheet = new CSSStyleSheet();
@@ -93,8 +93,10 @@ class Studio:
         for key in keys:
             self.page.keyboard.press(key)
 
-    def take(self, name: str) -> None:
+    def take(self, name: str, *, from_top: bool = True) -> None:
         """Keep what is on the screen as docs/labelers/NAME.webp."""
+        if from_top:
+            self.page.evaluate("scrollTo(0, 0)")
         self.page.evaluate(STEADY)
         session = self.page.context.new_cdp_session(self.page)
         shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 80})
@@ -200,13 +202,13 @@ def test_phone(studio: Studio) -> None:
     page = studio.open()
     for letter, value in (("A", "2"), ("B", "1")):
         page.locator(f'.answer[data-letter="{letter}"] .score-step', has_text=value).click()
-    studio.take("phone")
+    studio.take("phone", from_top=False)
 
 
 def test_chinese(studio: Studio) -> None:
     studio.give(studio.seat("陈思源", language="zh-hans"), "everyday-034")
     page = studio.open()
-    studio.press("5", "3")
+    studio.press("5", "3", "a")
     expect(page.locator("#submit-reason")).to_contain_text("2/5")
     studio.take("chinese")
 
@@ -245,44 +247,44 @@ def test_prompt(studio: Studio) -> None:
 
 def test_numbers(studio: Studio) -> None:
     build.golds(studio.project, 14)
+    build.rank_items(studio.project, 60, overlap=2)
     lena, other = studio.seat("Lena Okafor"), studio.reviewer("omar")
-    for week in (3, 2, 1, 0):
-        care.set_policy(studio.project, {"gold_rate": 0.4})
+    care.set_policy(studio.project, {"gold_rate": 0.25, "repeat_rate": 0.25})
+    for week in range(7):
         for number in range(12):
             for member in (other, lena):
-                held = queue.claim(member, Kind.RANK)
-                if held is None:
-                    break
-                held.opened_at = timezone.now() - timedelta(minutes=3)
-                held.save(update_fields=["opened_at"])
-                is_slip = member == lena and number % 4 == 3
-                rankings.submit(in_order(held), _of_the_week(held, is_slip), build.key())
+                rank_one(studio, member, is_slip=member == lena and number % 4 == 3)
+        days = 7 if week < 6 else 0
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE labeling_ranking SET created_at = created_at - make_interval(days => %s)",
-                [7 if week else 0],
+                "UPDATE labeling_ranking SET created_at = created_at - make_interval(days => %s)", [days]
             )
     studio.open("my-work")
     studio.take("numbers")
 
 
-def _of_the_week(held: Assignment, is_slip: bool) -> dict[str, Any]:
-    """What most would say, or with the first two the other way round."""
-    letters = list(LETTERS[: held.item.k])
-    if held.item.purpose == Purpose.GOLD:
-        gold = held.item.gold
-        letters.sort(key=lambda letter: gold.ranks[held.shown_order[LETTERS.index(letter)]])
+def rank_one(studio: Studio, member: Membership, *, is_slip: bool) -> None:
+    """As most would, or with the best and the worst the other way round."""
+    held = queue.claim(member, Kind.RANK)
+    assert held is not None
+    if not held.is_repeat:
+        in_order(held)
+    held.opened_at = timezone.now() - timedelta(minutes=3)
+    held.save(update_fields=["opened_at"])
+    gold = held.item.gold if held.item.purpose == Purpose.GOLD else None
+    best_first = sorted(held.shown_order, key=lambda position: gold.ranks[position] if gold else position)
     if is_slip:
-        letters[0], letters[1] = letters[1], letters[0]
-    return in_letters("".join(letters), active_seconds=85)
+        best_first[0], best_first[-1] = best_first[-1], best_first[0]
+    order = "".join(LETTERS[held.shown_order.index(position)] for position in best_first)
+    rankings.submit(held, in_letters(order, active_seconds=85), build.key())
 
 
 def test_sent_back(studio: Studio) -> None:
-    lena, prompt = studio.seat("Lena Okafor"), "everyday-022"
-    rankings.submit(studio.give(lena, prompt), in_letters("DBCAE"), build.key())
+    lena, prompt = studio.seat("Lena Okafor"), "everyday-023"
+    rankings.submit(studio.give(lena, prompt), in_letters("ADBCE"), build.key())
     Item.objects.filter(prompt__external_id=prompt, kind=Kind.RANK).update(needs_review=True)
     disputes.find(settled=timedelta())
-    comment = "Is the 18th in the last weekend of August? Please look at D again."
+    comment = "Where does the text say that there are 120 of them? Please read A again."
     sent = {"verdict": "accepted", "returns": [{"labeler": 1, "comment": comment}]}
     reviews.submit(studio.give(studio.reviewer("rita"), prompt, Kind.REVIEW), sent, build.key())
     studio.open("sent-back")
