@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 RUN = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run backup restore bench-web bench-queue bench-reward bench-sft bench-ppo bench-gpu test test-quick fuzz lint loop clean installed installed-tests
+.PHONY: help run backup restore bench-web bench-queue bench-reward bench-sft bench-ppo bench-gpu test test-quick fuzz screenshots lint loop clean installed installed-tests
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -55,6 +55,9 @@ test-quick: installed-tests ## the tests that take under a minute together
 
 fuzz: installed-tests ## thousands of odd requests to the API, in every role; CASES=50000 says how many
 	@CASES=$(or $(CASES),50000) $(RUN) -m pytest -q -rP tests/api/test_fuzz.py
+
+screenshots: installed-tests ## the pictures of docs/labelers.md, taken anew in Chromium
+	@CI=true $(RUN) -m pytest -q tests/browser/screenshots.py
 
 lint: installed-tests ## style, types, import contracts, missing migrations
 	@$(VENV)/bin/ruff check

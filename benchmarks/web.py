@@ -168,17 +168,20 @@ def memory(pid: int, role: str) -> dict[str, Any]:
 
 def make_world() -> dict[str, list[str]]:
     """A project with people, work and a run with curves; by person, the addresses that they walk through."""
-    from labeling.actions import people, projects
-    from labeling.demo.projects import create_everyday_project
+    from labeling.actions import care, guidelines, people, projects
+    from labeling.demo.everyday import create_everyday_project
     from labeling.models import Role
 
     project = create_everyday_project()
+    care.set_policy(project, {"onboarding": False})
+    in_force = guidelines.latest(project)
+    assert in_force is not None
     for name, role in (("labeler", Role.LABELER), ("lead", Role.LEAD), ("operator", None)):
         user, _ = people.create_user(name, one_time_password=False, is_staff=role is None)
         user.set_password(PASSWORD)
         user.save()
         if role is not None:
-            projects.add_member(project, user, role)
+            guidelines.accept(projects.add_member(project, user, role), in_force.version)
     fill_lists(project)
     run = make_run(project)
     home, api = f"/p/{project.public_id}/", f"/api/projects/{project.public_id}"

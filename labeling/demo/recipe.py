@@ -85,3 +85,6 @@ EVERYDAY: dict[str, Any] = {
         "evaluate": {**EVERYDAY_LENGTHS, "batch_size": 64},
     },
 }
+
+EVERYDAY_QUALITY: dict[str, Any] = {"onboarding": True, "gold_rate": 0.05, "repeat_rate": 0.05}
+"""New labelers are tested; a check now and then is hidden among what they rank."""

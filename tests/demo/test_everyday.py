@@ -97,12 +97,33 @@ def test_no_name_of_a_model_gives_the_good_answers_away_by_always_being_there() 
     assert max(counts.values()) < 40
 
 
-@pytest.mark.parametrize("name", ["guidelines_everyday.md", "guidelines_strings.md"])
-def test_guidelines_are_short_and_in_both_languages(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("guidelines_everyday.md", "how to rank", "怎么排序"),
+        ("guidelines_strings.md", "how to rank", "怎么排序"),
+        ("guidelines_writing.md", "how to write", "怎么写"),
+    ],
+)
+def test_guidelines_are_short_and_in_both_languages(name: str, english: str, chinese: str) -> None:
     guidelines = (DEMO / name).read_text(encoding="utf-8")
     assert len(guidelines.splitlines()) <= 60
-    assert "how to rank" in guidelines
-    assert "怎么排序" in guidelines
+    assert english in guidelines
+    assert chinese in guidelines
+
+
+def test_checks_have_one_best_answer_and_a_tutorial_says_why_in_both_languages() -> None:
+    lines = (DEMO / "everyday_checks.jsonl").read_text(encoding="utf-8").splitlines()
+    checks: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    assert {(check["purpose"], check["language"]) for check in checks} == {
+        (purpose, language) for purpose in ("tutorial", "test", "gold") for language in ("en", "zh")
+    }
+    for check in checks:
+        if "answers" in check:
+            assert sorted(answer["rank"] for answer in check["answers"]) == [1, 2, 3], check["id"]
+        assert ("explanation" in check) == (check["purpose"] == "tutorial"), check["id"]
+        assert set(check.get("explanation", {"en": "", "zh-hans": ""})) == {"en", "zh-hans"}, check["id"]
+    assert not {json.dumps(check["prompt"]) for check in checks} & {json.dumps(row["prompt"]) for row in ROWS}
 
 
 def test_chinese_texts_use_chinese_punctuation() -> None:

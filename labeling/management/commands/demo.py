@@ -8,16 +8,16 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from labeling.actions.prompts import ImportReport
-from labeling.demo import projects
+from labeling.demo import everyday, projects
 
 
 class Command(BaseCommand):
     help = "Make the two demo projects and the accounts in them. Run again, it makes only what is missing."
 
     def handle(self, **options: Any) -> None:
-        everyday = projects.find(projects.EVERYDAY) or projects.create_everyday_project()
+        requests = projects.find(everyday.SLUG) or everyday.create_everyday_project()
         strings = projects.find(projects.STRINGS) or projects.create_string_project(on_progress=_show)
-        passwords = projects.create_accounts([everyday, strings])
+        passwords = projects.create_accounts(requests, strings)
         # Plain lines on standard output: the passwords are shown once, and must survive a pipe.
         lines = [
             f"  {username:<10} one-time password  {password}" for username, password in passwords.items()
