@@ -278,25 +278,6 @@ def logic(live_server, page):
     return call
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (
-            "It is small.",
-            "It is tiny.",
-            [["same", "It is "], ["gone", "small"], ["new", "tiny"], ["same", "."]],
-        ),
-        ("我喜欢红色", "我喜欢绿色", [["same", "我喜欢"], ["gone", "红"], ["new", "绿"], ["same", "色"]]),
-        ("", "new", [["new", "new"]]),
-        ("old", "", [["gone", "old"]]),
-        ("as it was", "as it was", [["same", "as it was"]]),
-        ("", "", []),
-    ],
-)
-def test_changes_are_told_word_by_word(logic, before, after, expected):
-    assert logic("changes", "changes", before, after) == expected
-
-
 def test_a_difference_of_taste_in_scores_is_none_and_an_order_that_is_missing_is_one(logic):
     one = {"tiers": [["A"], ["B"]], "scores": {"A": 6, "B": 3}, "flags": {}}
     other = {"tiers": [["A"], ["B"]], "scores": {"A": 7, "B": 1}, "flags": {"B": ["rude"]}}
