@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labeling.actions import artifacts, datasets, demonstrations, items, loop, queue, rankings, runs
+from labeling.actions import artifacts, datasets, demonstrations, items, loop, publishing, queue, rankings, runs
 from labeling.actions.text import body_digest, text_digest
 from labeling.models import (
     Demonstration,
@@ -98,7 +98,7 @@ def publish(run: Run, figures: dict[str, Any] | None = None) -> None:
             (content / "completions.jsonl").write_bytes(b"".join(map(row_bytes, samples(run))))
         write_manifest(content)
         digest = artifacts.keep(content)
-    runs.publish(claim, RunResult(run.stage, figures or {}, digest), digest)
+    publishing.publish(claim, RunResult(run.stage, figures or {}, digest), digest)
 
 
 def samples(run: Run) -> Iterator[GeneratedRow]:

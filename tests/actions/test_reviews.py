@@ -7,7 +7,17 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from labeling.actions import demonstrations, disputes, items, queue, rankings, returns, reviewed, reviews
+from labeling.actions import (
+    demonstrations,
+    disputes,
+    items,
+    leases,
+    queue,
+    rankings,
+    returns,
+    reviewed,
+    reviews,
+)
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.rows import Selection
 from labeling.models import (
@@ -128,7 +138,7 @@ def test_what_was_answered_a_moment_ago_waits_for_second_thoughts(project):
 
 def test_a_batch_ends_where_the_next_one_begins(project):
     first, _ = rank(project, BEST_FIRST, WORST_FIRST)
-    queue.skip(queue.claim(build.member(project, "somebody"), Kind.RANK), "too_hard")
+    leases.skip(queue.claim(build.member(project, "somebody"), Kind.RANK), "too_hard")
     items.set_overlap(first.pk, 2)
     second, _ = rank(project, BEST_FIRST, WORST_FIRST)
     place, made = disputes.find(0, settled=timedelta(), limit=2)
@@ -152,9 +162,9 @@ def test_an_item_that_several_skipped_and_one_whose_prompt_was_reported_are_look
         other = None
         if held.item_id != item.pk:
             other, held = held, queue.claim(ann, Kind.RANK, ahead=True)
-            queue.skip(other, "too_hard")
+            leases.skip(other, "too_hard")
             held = queue.claim(ann, Kind.RANK)
-        queue.skip(held, why)
+        leases.skip(held, why)
     Assignment.objects.filter(item=reported, skip_reason="broken").update(skip_reason="report")
     Item.objects.filter(pk__in=[skipped.pk, reported.pk]).update(needs_review=True)
     found()
