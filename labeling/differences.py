@@ -1,9 +1,9 @@
 """What one version of a text changed against the one before: line by line, and word by word within a line.
 
 What a word is, here and in frontend/static/js/diff.js: letters, digits and marks, with an apostrophe between
-them; of scripts that are written without spaces each character, and so each sign. White space counts where a
-reader sees it: a line break is a word, and so are the blanks that a line begins with. Other blanks belong to the
-word before them and make it no other.
+them; of scripts that are written without spaces each character, and so each sign. White space counts where a reader
+sees it: a line break is a word, and so are the blanks that a line begins with. Other blanks belong to the word
+before them and make it no other.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ MOST_WORDS = 2_000
 """Of a line: a longer one is taken out and put in whole, since comparing takes the square of its length."""
 ALIKE = 0.4
 """Two lines that share less than this are two lines, not one that was changed."""
-# Thai, Lao, Burmese, Khmer, kana, Han.
-ALONE = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-MARKS = "".join(sign for sign in map(chr, range(0x300, 0x20000)) if unicodedata.category(sign).startswith("M"))
+ALONE = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    r"\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
+)
+MARKS = "".join(sign for sign in map(chr, range(0x300, 0x20000)) if unicodedata.category(sign)[0] == "M")
 LETTER = rf"(?:(?![{ALONE}])[\w{MARKS}])"
 WORD = re.compile(rf"\n|(?:{LETTER}+(?:['’]{LETTER}+)*|\S[{MARKS}]*)[^\S\n]*|[^\S\n]+")
 

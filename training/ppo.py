@@ -53,8 +53,8 @@ def improve(run: Run) -> dict[str, Any]:
             encoder_decoder=policy.config.is_encoder_decoder,
         )
 
-    # 3. How they read rows, tried with the longest there may be. The value model reads the policy's tokens: it
-    # starts as the reward model, or where that one reads others, as the policy with a fresh head.
+    # 3. How they read rows, tried with the longest there may be. The value model reads the policy's tokens:
+    # it starts as the reward model, or where that one reads others, as the policy with a fresh head.
     longest = max((prompt.ids for prompt in prompts), key=len)
     whole = [*longest, *[tokenizer.eos_token_id] * settings.max_response_tokens]
     for model in [policy, *(member.backbone for member in reward.alone if alike)]:

@@ -1,6 +1,6 @@
 """What a run has made becomes the platform's: a model version, or completions in the queue.
 
-Exactly once, whatever the workers go through: all of it is one transaction of a claim that still holds (runs.py).
+Exactly once, whatever workers go through: all of it is one transaction of a claim that still holds (runs.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The queue's verb: claim an item. Items come from items.py; what becomes of one that is held is in leases.py.
+"""The queue's verb: claim an item. Items come from items.py; leases.py is what becomes of one that is held.
 
 Locks are always taken in the order membership → cursor → assignment → item → slot, and several of a kind by
 their keys; where a claim must lock a slot first, or a sweep several items, it does so with SKIP LOCKED. So

@@ -46,7 +46,8 @@ def test_a_run_is_followed_over_two_attempts_to_its_model(lead, run, tmp_path):
     output = tmp_path / "output"
     output.mkdir()
     (output / "model.safetensors").write_bytes(b"weights")
-    publishing.publish(second, RunResult("sft", {"loss": 0.2}, write_manifest(output)), artifacts.keep(output))
+    done = RunResult("sft", {"loss": 0.2}, write_manifest(output))
+    publishing.publish(second, done, artifacts.keep(output))
     assert told(next(events)) == (2, 4, 5)
     end = next(events)
     assert told(end) == ("completed", 2)
