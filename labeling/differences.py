@@ -1,9 +1,9 @@
 """What one version of a text changed against the one before: line by line, and word by word within a line.
 
 What a word is, here and in frontend/static/js/diff.js: letters, digits and marks, with an apostrophe between
-them; of scripts that are written without spaces each character, and so each sign. White space counts where a reader
-sees it: a line break is a word, and so are the blanks that a line begins with. Other blanks belong to the word
-before them and make it no other.
+them; of scripts that are written without spaces each character, and so each sign. White space counts where a
+reader sees it: a line break is a word, and so are the blanks that a line begins with. Other blanks belong to
+the word before them and make it no other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What labelers go by, as leads write it: guidelines, scale and flags. See work.py for how shapes are made."""
+"""What labelers go by, as leads write it: guidelines, scale, flags. See work.py for how shapes are made."""
 
 from __future__ import annotations
 
