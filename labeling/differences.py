@@ -1,8 +1,15 @@
-"""What one version of a text changed against the one before: line by line, and word by word within a line."""
+"""What one version of a text changed against the one before: line by line, and word by word within a line.
+
+What a word is, here and in frontend/static/js/diff.js: letters, digits and marks, with an apostrophe between
+them; of scripts that are written without spaces each character, and so each sign. White space counts where a
+reader sees it: a line break is a word, and so are the blanks that a line begins with. Other blanks belong to
+the word before them and make it no other.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -16,8 +23,13 @@ MOST_WORDS = 2_000
 """Of a line: a longer one is taken out and put in whole, since comparing takes the square of its length."""
 ALIKE = 0.4
 """Two lines that share less than this are two lines, not one that was changed."""
-# A word, white space, or a single sign; Chinese and Japanese have no spaces: each character is a word.
-WORDS = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|.", re.DOTALL)
+ALONE = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    r"\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
+)
+MARKS = "".join(sign for sign in map(chr, range(0x300, 0x20000)) if unicodedata.category(sign)[0] == "M")
+LETTER = rf"(?:(?![{ALONE}])[\w{MARKS}])"
+WORD = re.compile(rf"\n|(?:{LETTER}+(?:['’]{LETTER}+)*|\S[{MARKS}]*)[^\S\n]*|[^\S\n]+")
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,13 @@ class Line:
 
 
 def lines(old: str, new: str) -> list[Line]:
-    """The new text with what was taken out and put in; long unchanged passages are gaps. Empty if equal."""
+    """The new text with what was taken out and put in; long unchanged passages are gaps. Empty if alike."""
     before, after = old.splitlines(), new.splitlines()
-    if before == after:
+    was, now = ([_keys(WORD.findall(line)) for line in text] for text in (before, after))
+    if was == now:
         return []
     found: list[Line] = []
-    steps = SequenceMatcher(None, before, after).get_opcodes()
+    steps = SequenceMatcher(None, was, now).get_opcodes()
     for number, (step, a, b, c, d) in enumerate(steps):
         if step == "equal":
             found += _context(after[c:d], is_first=number == 0, is_last=number == len(steps) - 1)
@@ -54,10 +67,15 @@ def lines(old: str, new: str) -> list[Line]:
 
 def words(old: str, new: str) -> list[Piece]:
     """One passage with the words that were taken out and put in."""
-    a, b = WORDS.findall(old), WORDS.findall(new)
+    a, b = WORD.findall(old), WORD.findall(new)
     if max(len(a), len(b)) > MOST_WORDS:
         return [piece for piece in (Piece("removed", old), Piece("added", new)) if piece.text]
-    return list(_pieces(a, b, SequenceMatcher(None, a, b)))
+    return list(_pieces(a, b, SequenceMatcher(None, _keys(a), _keys(b))))
+
+
+def _keys(words: Sequence[str]) -> tuple[str, ...]:
+    """What words are compared by: themselves, without the blanks after them."""
+    return tuple(word.rstrip() or word for word in words)
 
 
 def _context(same: Sequence[str], *, is_first: bool, is_last: bool) -> list[Line]:
@@ -90,7 +108,7 @@ def _line(kind: Kind, text: str) -> Line:
 def _pieces(a: list[str], b: list[str], matcher: SequenceMatcher[str]) -> Iterator[Piece]:
     for step, start, end, from_, to in matcher.get_opcodes():
         if step == "equal":
-            yield Piece("same", "".join(a[start:end]))
+            yield Piece("same", "".join(b[from_:to]))
             continue
         if end > start:
             yield Piece("removed", "".join(a[start:end]))

@@ -35,7 +35,7 @@ from typing import TypeVar
 from django import db
 from django.conf import settings
 
-from labeling.actions import artifacts, datasets, disk, resources, runs
+from labeling.actions import artifacts, datasets, disk, publishing, resources, runs
 from labeling.actions.errors import BadInput
 from labeling.attempts import LOG, Metrics, keep_only_logs, take_over
 from labeling.models import Run
@@ -254,10 +254,10 @@ class _Execution:
 
     def _publish(self, result: RunResult, artifact: str) -> None:
         try:
-            runs.publish(self.claim, result, artifact)
+            publishing.publish(self.claim, result, artifact)
         except runs.Fenced:
             # Perhaps an earlier COMMIT of ours went through and only its answer was lost.
-            if not runs.is_published(self.claim, artifact):
+            if not publishing.is_published(self.claim, artifact):
                 raise
 
     # --- holding on to the run ----------------------------------------------------------------------

@@ -25,8 +25,8 @@ from labeling.actions import (
     datasets,
     deliveries,
     disputes,
+    leases,
     loop,
-    queue,
     resources,
     retention,
     runs,
@@ -51,7 +51,7 @@ def _stop(**signal: Any) -> None:
 def tick() -> None:
     """Sweep, move the rounds on, announce waiting runs. Each part goes on if another fails."""
     parts = (
-        runs.sweep, queue.expire_leases, disputes.tick, loop.tick, written_prompts.adopt_due, audit.seal,
+        runs.sweep, leases.expire_leases, disputes.tick, loop.tick, written_prompts.adopt_due, audit.seal,
         artifacts.clear_staging, retention.tick,
     )  # fmt: skip
     for part in parts:

@@ -1,4 +1,7 @@
-"""The client: a method for each operation of the API, under its name, and a few that need several."""
+"""The client: a method for each operation of the API, under its name, and a few that need several.
+
+What everybody may ask is in labeler.py; here is what is for reviewers and leads.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from rankloop_client import batches, datasets, operations, records, watching, work
+from rankloop_client import batches, datasets, guidance, operations, records, watching
 from rankloop_client.batches import ImportReport, Source
+from rankloop_client.labeler import Labeler
 from rankloop_client.server import Retries, Server
 from rankloop_client.watching import Changed, Measured
 
 
-class Client:
+class Client(Labeler):
     """Speaks for one person to the Rankloop at an address, by a token made under “API tokens”.
 
     Whatever is safe to repeat is tried again when a connection breaks or the server is busy, for as long as
@@ -63,107 +67,6 @@ class Client:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    # --- who one is, and where ---
-
-    def me(self) -> work.Me:
-        return self._server.call(operations.ME)
-
-    def projects(self) -> Iterator[work.Project]:
-        return self._server.pages(operations.PROJECTS, {})
-
-    def project(self, project: str) -> work.ProjectWhole:
-        return self._server.call(operations.PROJECT, {"project": project})
-
-    def guidelines(self, project: str) -> work.Guidelines:
-        return self._server.call(operations.GUIDELINES, {"project": project})
-
-    def accept_guidelines(self, project: str, version: int) -> work.Guidelines:
-        """Say that one works by this version. Raises Conflict if another is in force by now."""
-        body = {"version": version}
-        return self._server.call(operations.ACCEPT_GUIDELINES, {"project": project}, body=body)
-
-    # --- a labeler's work ---
-
-    def next(self, project: str, kind: str, *, ahead: bool = False) -> work.Assignment | None:
-        """One's open item to `rank` or `demonstrate`, or a new one; None where there is nothing to do.
-
-        `ahead` reserves the one after it instead; `show` begins its lease.
-        """
-        body = {"kind": kind, "ahead": ahead}
-        return self._server.call(operations.NEXT, {"project": project}, body=body).assignment
-
-    def show(self, assignment: str) -> work.Assignment:
-        """A reserved item is looked at now. Raises Conflict if it was lost or another is open."""
-        return self._server.call(operations.SHOW, {"assignment": assignment})
-
-    def renew(self, assignment: str) -> datetime:
-        """Somebody is still at it: until when the lease now runs. Raises Conflict if it was lost."""
-        return self._server.call(operations.RENEW, {"assignment": assignment}).lease_until
-
-    def draft(self, assignment: str, sequence: int, body: Mapping[str, Any]) -> work.Saved:
-        """Keep what has been done so far. Raises Conflict, with the stored `draft`, for a lower sequence."""
-        draft = {"sequence": sequence, "body": body}
-        return self._server.call(operations.DRAFT, {"assignment": assignment}, body=draft)
-
-    def release(self, assignment: str) -> None:
-        """Give an unfinished item back."""
-        self._server.call(operations.RELEASE, {"assignment": assignment})
-
-    def skip(self, assignment: str, reason: str, comment: str = "") -> None:
-        """Pass on an item for good: unclear, too_hard, language, sensitive, broken, other or report.
-
-        Who reports a prompt says why in the comment: a reviewer sees it at once.
-        """
-        body = {"reason": reason, "comment": comment}
-        self._server.call(operations.SKIP, {"assignment": assignment}, body=body)
-
-    def submit_ranking(
-        self, assignment: str, given: work.GivenRanking, *, active_seconds: float = 0, key: str | None = None
-    ) -> work.Submitted:
-        """Answer an item to rank. It lands once, however often it has to be sent.
-
-        `key` is of your own, 8 to 64 characters, where the same answer may be sent by another process, too.
-        """
-        body = {**given, "active_seconds": active_seconds, "mode": "api"}
-        return self._server.call(operations.SUBMIT_RANKING, {"assignment": assignment}, body=body, key=key)
-
-    def submit_demonstration(
-        self, assignment: str, text: str, *, active_seconds: float = 0, key: str | None = None
-    ) -> work.Submitted:
-        """Answer an item to demonstrate. As submit_ranking."""
-        body = {"text": text, "active_seconds": active_seconds}
-        return self._server.call(
-            operations.SUBMIT_DEMONSTRATION, {"assignment": assignment}, body=body, key=key
-        )
-
-    def answers(self, project: str, kind: str) -> Iterator[work.Answer]:
-        """One's own answers of a kind, newest first."""
-        return self._server.pages(operations.ANSWERS, {"project": project}, kind=kind)
-
-    def revise_ranking(
-        self,
-        ranking: str,
-        base: int,
-        given: work.GivenRanking,
-        *,
-        active_seconds: float = 0,
-        key: str | None = None,
-    ) -> work.Submitted:
-        """Change one's ranking; `base` is the revision that was changed.
-
-        Raises Conflict, with the `stored` answer, if that is not the latest.
-        """
-        body = {**given, "base": base, "active_seconds": active_seconds, "mode": "api"}
-        return self._server.call(operations.REVISE_RANKING, {"ranking": ranking}, body=body, key=key)
-
-    def revise_demonstration(
-        self, demonstration: str, base: int, text: str, *, active_seconds: float = 0, key: str | None = None
-    ) -> work.Submitted:
-        """Change one's demonstration. As revise_ranking."""
-        body = {"text": text, "base": base, "active_seconds": active_seconds}
-        names = {"demonstration": demonstration}
-        return self._server.call(operations.REVISE_DEMONSTRATION, names, body=body, key=key)
 
     # --- what people wrote: for reviewers and leads ---
 
@@ -219,29 +122,29 @@ class Client:
 
     # --- what labelers go by: from here on for leads ---
 
-    def guidelines_versions(self, project: str) -> Iterator[records.GuidelinesVersion]:
+    def guidelines_versions(self, project: str) -> Iterator[guidance.GuidelinesVersion]:
         return self._server.pages(operations.GUIDELINES_VERSIONS, {"project": project})
 
     def write_guidelines(
         self, project: str, base: int, text: str, *, binding: bool = False, note: str = ""
-    ) -> records.GuidelinesVersion:
+    ) -> guidance.GuidelinesVersion:
         """A new version. Raises Conflict, with the `stored` one, if `base` is not the newest (0: none)."""
         body = {"base": base, "text": text, "binding": binding, "note": note}
         return self._server.call(operations.WRITE_GUIDELINES, {"project": project}, body=body)
 
-    def rubrics(self, project: str) -> Iterator[records.RubricVersion]:
+    def rubrics(self, project: str) -> Iterator[guidance.RubricVersion]:
         return self._server.pages(operations.RUBRICS, {"project": project})
 
     def write_rubric(
         self,
         project: str,
         base: int,
-        flags: Sequence[records.SentFlag],
+        flags: Sequence[guidance.SentFlag],
         *,
         scale_max: int = 7,
         help: Mapping[str, str] | None = None,
         note: str = "",
-    ) -> records.RubricVersion:
+    ) -> guidance.RubricVersion:
         """A new version. Raises Conflict if `base` is not the newest. What is held keeps its own."""
         body = {"base": base, "flags": flags, "scale_max": scale_max, "help": help or {}, "note": note}
         return self._server.call(operations.WRITE_RUBRIC, {"project": project}, body=body)

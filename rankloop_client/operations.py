@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Generic, TypeVar
 
-from rankloop_client import records, work
+from rankloop_client import guidance, records, work
 
 Given = TypeVar("Given")
 
@@ -79,17 +79,17 @@ MODELS = Listing("projects/{project}/models", records.Model)
 MODEL = Operation("GET", "models/{model}", records.ModelWhole)
 ROUNDS = Listing("projects/{project}/rounds", records.Round)
 ROUND = Operation("GET", "rounds/{round}", records.Round)
-GUIDELINES_VERSIONS = Listing("projects/{project}/guidelines/versions", records.GuidelinesVersion)
-RUBRICS = Listing("projects/{project}/rubrics", records.RubricVersion)
+GUIDELINES_VERSIONS = Listing("projects/{project}/guidelines/versions", guidance.GuidelinesVersion)
+RUBRICS = Listing("projects/{project}/rubrics", guidance.RubricVersion)
 
 # --- what leads write ---
 
 IMPORT_PROMPTS = Operation("POST", "projects/{project}/prompts", records.LandedPrompts)
 # Written again on the same base, it is refused because of the first.
 WRITE_GUIDELINES = Operation(
-    "POST", "projects/{project}/guidelines/versions", records.GuidelinesVersion, repeatable=False
+    "POST", "projects/{project}/guidelines/versions", guidance.GuidelinesVersion, repeatable=False
 )
-WRITE_RUBRIC = Operation("POST", "projects/{project}/rubrics", records.RubricVersion, repeatable=False)
+WRITE_RUBRIC = Operation("POST", "projects/{project}/rubrics", guidance.RubricVersion, repeatable=False)
 IMPORT_COMPLETIONS = Operation("POST", "projects/{project}/completions", records.LandedCompletions)
 # After a second freeze the `newest` of its answer may be what the first one made; a second stop, override or
 # start is refused because of the first. Who lost such an answer must look, and decide.

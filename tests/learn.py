@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labeling.actions import artifacts, datasets, demonstrations, items, loop, queue, rankings, runs
+from labeling.actions import (
+    artifacts,
+    datasets,
+    demonstrations,
+    items,
+    loop,
+    publishing,
+    queue,
+    rankings,
+    runs,
+)
 from labeling.actions.text import body_digest, text_digest
 from labeling.models import (
     Demonstration,
@@ -73,6 +83,14 @@ def rank(by: Membership, count: int = 1, **more: Any) -> list[Any]:
     return done
 
 
+def rank_all(of: Project, *names: str) -> None:
+    """These labelers rank whatever they are given until nothing is left for them."""
+    for name in names:
+        person = of.memberships.filter(user__username=name).first() or build.member(of, name)
+        while queue.claim(person, Kind.RANK):
+            rank(person)
+
+
 def demonstrate(by: Membership, text: str) -> Any:
     """This labeler writes a demonstration for a new prompt."""
     asked = build.prompt(by.project, f"write about {text}")
@@ -98,7 +116,7 @@ def publish(run: Run, figures: dict[str, Any] | None = None) -> None:
             (content / "completions.jsonl").write_bytes(b"".join(map(row_bytes, samples(run))))
         write_manifest(content)
         digest = artifacts.keep(content)
-    runs.publish(claim, RunResult(run.stage, figures or {}, digest), digest)
+    publishing.publish(claim, RunResult(run.stage, figures or {}, digest), digest)
 
 
 def samples(run: Run) -> Iterator[GeneratedRow]:
@@ -118,11 +136,11 @@ def walk(report: dict[str, Any] | None = None) -> None:
         loop.tick()
 
 
-def after_two_rounds(labeler: str = "ann") -> Project:
-    """A project with two rounds behind it: what was ranked and revised between them, and fresh items."""
+def small_rounds() -> Project:
+    """Ten prompts to train on and five held out, each demonstrated; a policy of small rounds."""
     made = project(
-        bootstrap=True,
         enabled=True,
+        bootstrap=True,
         rankings_per_round=4,
         items_per_round=8,
         valid_share=0.25,
@@ -130,6 +148,12 @@ def after_two_rounds(labeler: str = "ann") -> Project:
     )
     imported(made, 10)
     imported(made, 5, split="valid")
+    return made
+
+
+def after_two_rounds(labeler: str = "ann") -> Project:
+    """A project with two rounds behind it: what was ranked and revised between them, and fresh items."""
+    made = small_rounds()
     walk()
     person = build.member(made, labeler)
     ranking = rank(person, 4)[0]

@@ -25,8 +25,8 @@ from benchmarks import memory, trl
 from benchmarks.ppo import opponent
 from training.contracts import PpoSettings
 from training.data import Prompt
+from training.iteration import Trainer
 from training.packing import read_unpadded
-from training.ppo import Trainer
 from training.reward_model import RewardModel
 from training.tokens import tiny_tokenizer
 

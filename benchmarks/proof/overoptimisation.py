@@ -93,7 +93,7 @@ def trajectory(lab: Lab, sft: Path, reward_folder: Path) -> list[dict[str, float
     from training import data
     from training.checkpoints import load_policy
     from training.contracts import PpoSettings
-    from training.ppo import Trainer
+    from training.iteration import Trainer
     from training.reward_model import load_reward_model
     from training.rollout import endless
     from training.tokens import decode_response

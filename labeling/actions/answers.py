@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling.actions import queue
+from labeling.actions import leases
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.actions.text import body_digest
 from labeling.models import Assignment, Demonstration, Ranking, Return, Review, Verdict, WrittenPrompt
@@ -75,7 +75,7 @@ def receive(
         f"SELECT id FROM {revisions.model._meta.db_table} WHERE labeler_id = %s AND idempotency_key = %s",  # noqa: S608
         [assignment.labeler_id, key],
     )
-    held, (before,) = queue.lock_and(assignment, written)
+    held, (before,) = leases.lock_and(assignment, written)
     stored = revisions.get(pk=before[0][0]) if before else None
     if stored is not None and bytes(stored.body_digest) != digest:
         raise KeyReused(_("This key was already used for another answer."), field="Idempotency-Key")

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, finding, queue
+from labeling.actions import audit, finding, leases
 from labeling.actions.errors import BadInput
 from labeling.actions.people import check_model
 from labeling.models import (
@@ -79,5 +79,5 @@ def set_wishes(membership: Membership, *, opt_outs: Sequence[str], weekly_summar
         slot__sensitive__overlap=membership.opt_outs,
     )
     for assignment in held:
-        queue.release(assignment)
+        leases.release(assignment)
     finding.begin_anew(membership)

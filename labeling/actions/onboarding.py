@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from labeling.actions import admission, audit, checks, disputes, queue
+from labeling.actions import admission, audit, checks, disputes, leases, queue
 from labeling.actions.errors import NotNow
 from labeling.actions.quality import pairs
 from labeling.models import (
@@ -298,7 +298,7 @@ def waive(membership: Membership, *, by: Membership) -> None:
         project=locked.project_id, labeler=locked.user_id, state__in=Assignment.LIVE
     )
     if held.exists():
-        queue.release_all(locked)
+        leases.release_all(locked)
     _enter(locked, Onboarding.WAIVED, actor=by.user)
     membership.onboarding = locked.onboarding
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, finding, onboarding, policies, queue
+from labeling.actions import audit, finding, leases, onboarding, policies
 from labeling.actions import guidelines as guides
 from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_rows import LANGUAGE
@@ -127,7 +127,7 @@ def take_effect(membership: Membership) -> None:
     if membership.is_active:
         finding.begin_anew(membership)
     else:
-        queue.release_all(membership)
+        leases.release_all(membership)
 
 
 @transaction.atomic

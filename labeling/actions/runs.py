@@ -1,4 +1,4 @@
-"""Runs: creating, claiming, watching over, publishing.
+"""Runs: creating, claiming, watching over; what one has made is made known by publishing.py.
 
 A worker holds a run by its *claim*: the attempt that its claim began. Every write names it and changes no
 row once the run has another attempt, another owner or another state; such a worker is *fenced* and must
@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from labeling.actions import announcements, artifacts, audit, completions, fresh
+from labeling.actions import announcements, audit
 from labeling.actions.clock import Clock, from_now
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import (
@@ -34,10 +34,9 @@ from labeling.models import (
     Run,
     RunInput,
     RunMetric,
-    RunStage,
     User,
 )
-from training.contracts import STAGE_INPUTS, GeneratedRow, RunResult, Settings, read_rows
+from training.contracts import STAGE_INPUTS, Settings
 
 FIRST_BACK_OFF = 10
 LONGEST_BACK_OFF = 600
@@ -47,14 +46,6 @@ HINT_SECONDS = 30
 """A waiting run is announced to the workers once in so many seconds."""
 MAX_LOG = 20_000
 """Characters of a run's log that are kept with it."""
-
-MODEL_OF: dict[str, str] = {
-    RunStage.SFT: ModelKind.SFT,
-    RunStage.REWARD: ModelKind.REWARD,
-    RunStage.PPO: ModelKind.POLICY,
-    RunStage.DPO: ModelKind.POLICY,
-}
-"""The stages whose output is a model."""
 
 Inputs = Mapping[str, DatasetVersion | ModelVersion]
 
@@ -223,7 +214,7 @@ def heartbeat(claim: Claim, step: int, total: int) -> Orders:
 @transaction.atomic
 def record_metrics(claim: Claim, first: int, lines: Sequence[dict[str, Any]]) -> None:
     """Copy lines of metrics.jsonl; `first` is the number of the first of them, from 0. Raises Fenced."""
-    _lock(claim)
+    lock(claim)
     RunMetric.objects.bulk_create(
         [
             RunMetric(run_id=claim.run.pk, line=number, values=values)
@@ -234,76 +225,28 @@ def record_metrics(claim: Claim, first: int, lines: Sequence[dict[str, Any]]) ->
 
 
 @transaction.atomic
-def publish(claim: Claim, result: RunResult, artifact: str) -> None:
-    """Complete the run with its outputs, all in one: the model version, or the completions it generated.
-
-    `artifact` is in the store already. Raises Fenced; where the answer to an earlier COMMIT was lost, ask
-    `is_published`. A stop that was requested meanwhile comes too late.
-    """
-    run = _lock(claim)
-    Run.objects.filter(pk=run.pk).update(
-        **_released(Run.State.COMPLETED),
-        finished_at=Clock(),
-        artifact=artifact,
-        result=result.metrics,
-        step=F("total_steps"),
-        error="",
-    )
-    model = _create_model(run, result, artifact) if run.stage in MODEL_OF else None
-    if run.stage == RunStage.GENERATE:
-        writer = _writer(run)
-        completions.store_generated(run, generated(artifact), writer)
-        if run.round_id is None:  # in a round it is the loop that fills the queue
-            fresh.queue_items(run, writer, {})
-    audit.record("run.completed", project=run.project, subject=run.public_id, artifact=artifact)
-    announcements.run_finished(run, model)
-
-
-def _writer(run: Run) -> ModelVersion:
-    """Whose texts a generate run brings: its policy's, or those of the model that a server runs."""
-    if server := run.settings.get("server", {}).get("name"):
-        return completions.outside_model(run.project, run.settings["server"]["model"] or server)
-    policy = run.inputs.select_related("model").get(name="policy").model
-    assert policy is not None
-    return policy
-
-
-def is_published(claim: Claim, artifact: str) -> bool:
-    """Whether this very attempt has completed the run with this artifact."""
-    return Run.objects.filter(
-        pk=claim.run.pk, attempt=claim.attempt, state=Run.State.COMPLETED, artifact=artifact
-    ).exists()
-
-
-def generated(artifact: str) -> Iterator[GeneratedRow]:
-    """The samples of a generate run, but those with a NUL, which PostgreSQL cannot hold."""
-    rows = read_rows(artifacts.path(artifact) / "completions.jsonl", GeneratedRow)
-    return (row for row in rows if "\x00" not in row.text)
-
-
-@transaction.atomic
 def fail(claim: Claim, reason: str, *, retryable: bool, log_tail: str = "") -> None:
     """The attempt failed: the run waits for another after a pause, or has failed for good. Raises Fenced."""
-    run = _lock(claim)
+    run = lock(claim)
     _after_failure(run, reason, retryable=retryable, log_tail=log_tail)
 
 
 @transaction.atomic
 def give_back(claim: Claim) -> None:
     """The worker is going away: the run waits for another at once, and that is no failure. Raises Fenced."""
-    run = _lock(claim)
+    run = lock(claim)
     if run.stop_requested:
         _stop(run)
     else:
         Run.objects.filter(pk=run.pk).update(
-            **_released(Run.State.WAITING), not_before=Clock(), hinted_at=None
+            **released(Run.State.WAITING), not_before=Clock(), hinted_at=None
         )
 
 
 @transaction.atomic
 def stopped(claim: Claim, *, log_tail: str = "") -> None:
     """The worker has stopped the run as it was told. Raises Fenced."""
-    _stop(_lock(claim), log_tail)
+    _stop(lock(claim), log_tail)
 
 
 def _held(claim: Claim) -> models.QuerySet[Run]:
@@ -312,7 +255,7 @@ def _held(claim: Claim) -> models.QuerySet[Run]:
     )
 
 
-def _lock(claim: Claim) -> Run:
+def lock(claim: Claim) -> Run:
     """The run, locked and still held by this claim. Raises Fenced."""
     run = _held(claim).select_for_update(no_key=True, of=("self",)).select_related("project").first()
     if run is None:
@@ -320,7 +263,7 @@ def _lock(claim: Claim) -> Run:
     return run
 
 
-def _released(state: str) -> dict[str, Any]:
+def released(state: str) -> dict[str, Any]:
     return {"state": state, "owner": None, "lease_until": None}
 
 
@@ -334,10 +277,10 @@ def _after_failure(run: Run, reason: str, *, retryable: bool, log_tail: str) -> 
     if retryable and failures < run.max_attempts:
         pause = min(FIRST_BACK_OFF * 2 ** (failures - 1), LONGEST_BACK_OFF)
         Run.objects.filter(pk=run.pk).update(
-            **_released(Run.State.WAITING), **kept, not_before=from_now(seconds=pause), hinted_at=None
+            **released(Run.State.WAITING), **kept, not_before=from_now(seconds=pause), hinted_at=None
         )
         return
-    Run.objects.filter(pk=run.pk).update(**_released(Run.State.FAILED), **kept, finished_at=Clock())
+    Run.objects.filter(pk=run.pk).update(**released(Run.State.FAILED), **kept, finished_at=Clock())
     audit.record("run.failed", project=run.project, subject=run.public_id, failures=failures)
     announcements.run_failed(run, failures)
 
@@ -345,26 +288,7 @@ def _after_failure(run: Run, reason: str, *, retryable: bool, log_tail: str) -> 
 def _stop(run: Run, log_tail: str = "") -> None:
     """Called with the run locked."""
     Run.objects.filter(pk=run.pk).update(
-        **_released(Run.State.STOPPED), finished_at=Clock(), log_tail=_clean(log_tail)[-MAX_LOG:]
-    )
-
-
-def _create_model(run: Run, result: RunResult, artifact: str) -> ModelVersion:
-    """Models are numbered by project and kind; the project's row makes two publishers take turns."""
-    Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
-    kind = MODEL_OF[run.stage]
-    name = "judge" if run.is_judge else kind
-    alike = ModelVersion.objects.filter(project=run.project, kind=kind, run__is_judge=run.is_judge)
-    number = alike.count() + 1
-    while ModelVersion.objects.filter(project=run.project, name=f"{name}-{number}").exists():
-        number += 1  # an outside model has taken the name
-    return ModelVersion.objects.create(
-        project=run.project,
-        kind=kind,
-        name=f"{name}-{number}",
-        run=run,
-        artifact=artifact,
-        report=result.metrics,
+        **released(Run.State.STOPPED), finished_at=Clock(), log_tail=_clean(log_tail)[-MAX_LOG:]
     )
 
 

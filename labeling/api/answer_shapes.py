@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from labeling.actions.queue import SKIP_REASONS
+from labeling.actions.leases import SKIP_REASONS
 from labeling.api.shapes import Shape
 from labeling.models import (
     Assignment,

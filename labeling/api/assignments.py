@@ -11,7 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.actions import demonstrations, queue, rankings, reviewed
+from labeling.actions import demonstrations, leases, rankings, reviewed
 from labeling.actions.answers import Submitted, check_fields
 from labeling.actions.shown import Shown, shown
 from labeling.api.answer_shapes import (
@@ -59,7 +59,7 @@ def describe(assignment: Assignment, seen: Shown, *, html: bool) -> dict[str, An
         "state": assignment.state,
         "method": assignment.method,
         "lease_until": assignment.lease_until.isoformat(),
-        "lease_seconds": int(queue.LEASE[assignment.kind].total_seconds()),
+        "lease_seconds": int(leases.LEASE[assignment.kind].total_seconds()),
         "project": seen.project,
         "prompt": {
             "messages": [{**turn, "html": read_as_markdown(turn["content"])} for turn in seen.messages]
@@ -119,7 +119,7 @@ class Show(View):
 
     @extend_schema(request=None, responses={200: AssignmentShape})
     def post(self, request: Request, assignment: UUID) -> Response:
-        return Response(payload(queue.show(self.here.the(Assignment)), **self.asked))
+        return Response(payload(leases.show(self.here.the(Assignment)), **self.asked))
 
 
 class Renew(View):
@@ -127,7 +127,7 @@ class Renew(View):
 
     @extend_schema(request=None, responses={200: LeaseShape})
     def post(self, request: Request, assignment: UUID) -> Response:
-        return Response({"lease_until": queue.renew(self.here.the(Assignment)).isoformat()})
+        return Response({"lease_until": leases.renew(self.here.the(Assignment)).isoformat()})
 
 
 class SaveDraft(View):
@@ -139,7 +139,7 @@ class SaveDraft(View):
     @extend_schema(request=DraftShape, responses={200: SavedShape})
     def put(self, request: Request, assignment: UUID) -> Response:
         body = check_fields(self.body(request), frozenset({"sequence", "body"}))
-        until = queue.save_draft(self.here.the(Assignment), body.get("sequence", -1), body.get("body", {}))
+        until = leases.save_draft(self.here.the(Assignment), body.get("sequence", -1), body.get("body", {}))
         return Response({"sequence": body["sequence"], "lease_until": until.isoformat() if until else None})
 
 
@@ -148,7 +148,7 @@ class Release(View):
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, assignment: UUID) -> Response:
-        queue.release(self.here.the(Assignment))
+        leases.release(self.here.the(Assignment))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -158,7 +158,7 @@ class Skip(View):
     @extend_schema(request=SkipBody, responses={204: None})
     def post(self, request: Request, assignment: UUID) -> Response:
         body = check_fields(self.body(request), frozenset({"reason", "comment"}))
-        queue.skip(self.here.the(Assignment), body.get("reason", ""), body.get("comment", ""))
+        leases.skip(self.here.the(Assignment), body.get("reason", ""), body.get("comment", ""))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

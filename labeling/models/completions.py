@@ -21,7 +21,7 @@ class ModelVersion(models.Model):
     """A model that can be named: an outside one, or the output of exactly one run.
 
     The row is what makes a trained model visible; it is written in the same fenced transaction that
-    completes its run (actions/runs.py), and `artifact` addresses its files by content.
+    completes its run (actions/publishing.py), and `artifact` addresses its files by content.
     """
 
     public_id = models.CharField(max_length=16, unique=True, default=public_id, editable=False)

@@ -21,16 +21,16 @@ class Split(models.TextChoices):
 class UseCase(models.TextChoices):
     """InstructGPT's ten (arXiv 2203.02155, table 1)."""
 
-    GENERATION = "generation"
-    OPEN_QA = "open_qa"
-    BRAINSTORMING = "brainstorming"
-    CHAT = "chat"
-    REWRITE = "rewrite"
-    SUMMARIZATION = "summarization"
-    CLASSIFICATION = "classification"
-    OTHER = "other"
-    CLOSED_QA = "closed_qa"
-    EXTRACT = "extract"
+    GENERATION = "generation", _("Writing something new")
+    OPEN_QA = "open_qa", _("A question that takes knowledge")
+    BRAINSTORMING = "brainstorming", _("Ideas, lists")
+    CHAT = "chat", _("Conversation")
+    REWRITE = "rewrite", _("Rewriting a given text")
+    SUMMARIZATION = "summarization", _("Summarizing a given text")
+    CLASSIFICATION = "classification", _("Sorting into classes")
+    OTHER = "other", _("Something else")
+    CLOSED_QA = "closed_qa", _("A question about a given text")
+    EXTRACT = "extract", _("Finding facts in a given text")
 
 
 class Sensitive(models.TextChoices):

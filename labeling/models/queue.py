@@ -75,7 +75,7 @@ class ReviewReason(models.TextChoices):
 class Item(models.Model):
     """A piece of work that wants `overlap` answers from as many different people.
 
-    open ──► retired      a newer policy was promoted, or a lead withdrew it (actions/queue.retire)
+    open ──► retired      a newer policy was promoted, or a lead withdrew it (actions/items.retire)
 
     To write a prompt there is none yet, and `brief` says what kind is wanted:
     {"kind": "plain" | "few_shot" | "user_based", "use_case", "language", "note"}, and {"demonstrate": "yes"}

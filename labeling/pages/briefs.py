@@ -1,28 +1,16 @@
-"""The words of prompts that labelers write: kinds, use cases and flags, with what each means."""
+"""The words of prompts that labelers write: kinds and flags, with what each means."""
 
 from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import PromptFlag, PromptKind, UseCase
+from labeling.models import PromptFlag, PromptKind
 
 KINDS: dict[str, Promise] = {
     PromptKind.PLAIN: _("Plain"),
     PromptKind.FEW_SHOT: _("Few-shot"),
     PromptKind.USER_BASED: _("For a given use"),
-}
-USE_CASES: dict[str, Promise] = {
-    UseCase.GENERATION: _("Writing something new"),
-    UseCase.OPEN_QA: _("A question that takes knowledge"),
-    UseCase.BRAINSTORMING: _("Ideas, lists"),
-    UseCase.CHAT: _("Conversation"),
-    UseCase.REWRITE: _("Rewriting a given text"),
-    UseCase.SUMMARIZATION: _("Summarizing a given text"),
-    UseCase.CLASSIFICATION: _("Sorting into classes"),
-    UseCase.OTHER: _("Something else"),
-    UseCase.CLOSED_QA: _("A question about a given text"),
-    UseCase.EXTRACT: _("Finding facts in a given text"),
 }
 FLAG_HELP: dict[str, Promise] = {
     PromptFlag.AMBIGUOUS: _("It can be read in more than one way."),

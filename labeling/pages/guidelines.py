@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -25,9 +24,7 @@ from labeling.doors import entered
 from labeling.identity.forms import Plain
 from labeling.markdown import markdown
 from labeling.models import Guidelines, Membership, Rubric
-
-PER_PAGE = 30
-
+from labeling.pages import versions
 
 # --- for those who work by them ----------------------------------------------------------------------
 
@@ -143,19 +140,10 @@ def _editor(
 @require_GET
 def history(request: HttpRequest, project: str) -> HttpResponse:
     """Every version with who, when and why; `?version=` shows one, and what it changed."""
-    membership = entered(request).membership
-    versions = Guidelines.objects.filter(project=membership.project).select_related("created_by")
-    listed = versions.annotate(readers=Count("acceptances")).order_by("-version")
-    context: dict[str, Any] = {
-        "membership": membership,
-        "page": Paginator(listed, PER_PAGE).get_page(request.GET.get("page")),
-    }
-    given = request.GET.get("version", "")
-    chosen = versions.filter(version=int(given)).first() if given.isdecimal() and len(given) < 10 else None
-    if chosen:
-        before = versions.filter(version=chosen.version - 1).first()
-        context["chosen"] = chosen
-        context["text"] = markdown(chosen.text)
-        context["before"] = before
-        context["changes"] = differences.lines(before.text, chosen.text) if before else []
-    return render(request, "labeling/guidelines_history.html", context)
+    written = Guidelines.objects.annotate(readers=Count("acceptances"))
+    return versions.history(request, written, "labeling/guidelines_history.html", _shown)
+
+
+def _shown(version: Guidelines, before: Guidelines | None) -> dict[str, Any]:
+    changes = differences.lines(before.text, version.text) if before else []
+    return {"text": markdown(version.text), "changes": changes}

@@ -12,12 +12,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -29,20 +26,8 @@ from labeling.api.rubrics import described
 from labeling.differences import Piece
 from labeling.doors import entered
 from labeling.models import Membership, Rubric, UseCase
+from labeling.pages import versions
 
-PER_PAGE = 30
-USE_CASES: dict[str, Promise] = {
-    UseCase.GENERATION: gettext_lazy("generation"),
-    UseCase.OPEN_QA: gettext_lazy("open questions"),
-    UseCase.BRAINSTORMING: gettext_lazy("brainstorming"),
-    UseCase.CHAT: gettext_lazy("chat"),
-    UseCase.REWRITE: gettext_lazy("rewriting"),
-    UseCase.SUMMARIZATION: gettext_lazy("summaries"),
-    UseCase.CLASSIFICATION: gettext_lazy("classification"),
-    UseCase.OTHER: gettext_lazy("other"),
-    UseCase.CLOSED_QA: gettext_lazy("questions about a given text"),
-    UseCase.EXTRACT: gettext_lazy("extraction"),
-}
 LANGUAGES = dict(settings.LANGUAGES)
 
 
@@ -75,19 +60,12 @@ def edit(request: HttpRequest, project: str) -> HttpResponse:
 @require_GET
 def history(request: HttpRequest, project: str) -> HttpResponse:
     """Every version with who, when and why; `?version=` shows one, and what it changed."""
-    membership = entered(request).membership
-    versions = Rubric.objects.filter(project=membership.project).select_related("created_by")
-    context: dict[str, Any] = {
-        "membership": membership,
-        "page": Paginator(versions.order_by("-version"), PER_PAGE).get_page(request.GET.get("page")),
-    }
-    given = request.GET.get("version", "")
-    chosen = versions.filter(version=int(given)).first() if re.fullmatch("[0-9]{1,9}", given) else None
-    if chosen:
-        before = versions.filter(version=chosen.version - 1).first()
-        context |= {"chosen": chosen, "before": before, "rubric": described(chosen, chosen.flags)}
-        context["changes"] = in_words(before, chosen) if before else []
-    return render(request, "labeling/rubric_history.html", context)
+    return versions.history(request, Rubric.objects.all(), "labeling/rubric_history.html", _shown)
+
+
+def _shown(version: Rubric, before: Rubric | None) -> dict[str, Any]:
+    changes = in_words(before, version) if before else []
+    return {"rubric": described(version, version.flags), "changes": changes}
 
 
 def _editor(
@@ -99,7 +77,7 @@ def _editor(
         "now": now,
         "languages": LANGUAGES.items(),
         "scales": range(rubrics.LEAST_SCALE, rubrics.MOST_SCALE + 1),
-        "use_cases": USE_CASES.items(),
+        "use_cases": UseCase.choices,
         "most": rubrics.MOST_FLAGS,
     }
     if is_previewed:
@@ -260,7 +238,7 @@ class Draft:
                         )
                         for code, name in LANGUAGES.items()
                     ],
-                    "cases": [(case, label, case in flag.use_cases) for case, label in USE_CASES.items()],
+                    "cases": [(case, label, case in flag.use_cases) for case, label in UseCase.choices],
                     "errors": list(errors.values()),
                     "is_open": flag.is_open or bool(errors),
                 }
@@ -320,5 +298,5 @@ def _one_in_words(change: Change, names: dict[str, str]) -> tuple[str, list[Piec
 
 
 def _cases(listed: str) -> str:
-    names = [str(USE_CASES[case]) for case in listed.split(", ") if case in USE_CASES]
-    return ", ".join(names) or _("every use case")
+    names = dict(UseCase.choices)
+    return "; ".join(str(names[case]) for case in listed.split(", ") if case in names) or _("every use case")

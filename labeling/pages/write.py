@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 
 from labeling.actions.written_prompts import MOST_EXAMPLES
 from labeling.doors import entered
-from labeling.models import Kind, Membership
+from labeling.models import Kind, Membership, UseCase
 from labeling.pages.beside import beside
-from labeling.pages.briefs import USE_CASES, flags
+from labeling.pages.briefs import flags
 from labeling.pages.words import PROMPT
 from labeling.pages.work import work_page
 
@@ -21,7 +21,7 @@ def write(request: HttpRequest, project: str) -> HttpResponse:
         kind=Kind.PROMPT,
         template="work/write.html",
         words=PROMPT,
-        use_cases=USE_CASES.items(),
+        use_cases=UseCase.choices,
         flags=flags(),
         languages=_languages(membership),
         most_examples=MOST_EXAMPLES,

@@ -20,10 +20,11 @@ from labeling.models import (
     PromptFlag,
     Purpose,
     Slot,
+    UseCase,
     WrittenPrompt,
     WrittenPromptRevision,
 )
-from labeling.pages.briefs import KINDS, USE_CASES
+from labeling.pages.briefs import KINDS
 from labeling.pages.moves import move, whole
 
 PER_PAGE = 30
@@ -66,7 +67,7 @@ def index(request: HttpRequest, project: str) -> HttpResponse:
         "membership": membership,
         "asked": _asked(membership.project),
         "kinds": KINDS.items(),
-        "use_cases": USE_CASES.items(),
+        "use_cases": UseCase.choices,
         "most": items.MOST_PROMPTS,
         "page": page,
         "rows": [_row(each) for each in page.object_list],
@@ -123,10 +124,11 @@ def _asked(project: Project) -> list[Asked]:
         )
         .order_by("-newest")
     )
+    use_cases = dict(UseCase.choices)
     return [
         Asked(
             kind=str(KINDS[row["brief"]["kind"]]),
-            use_case=str(USE_CASES.get(row["brief"]["use_case"], "")),
+            use_case=str(use_cases.get(row["brief"]["use_case"], "")),
             **{name: value for name, value in row.items() if name != "newest"},
         )
         for row in briefs

@@ -13,6 +13,7 @@ from labeling.actions import (
     fresh,
     golds,
     items,
+    leases,
     loop,
     outlook,
     quality,
@@ -142,12 +143,12 @@ def test_a_gold_that_was_given_back_may_come_again_and_a_retired_one_does_not(pr
     build.rank_items(project, 3)
     build.policy(project, gold_rate=1.0)
     held = queue.claim(ann, Kind.RANK, ahead=True)
-    queue.release(held)
+    leases.release(held)
     assert Slot.objects.get(pk=held.slot_id).state == Slot.State.CLOSED
     again = queue.claim(ann, Kind.RANK)
     assert (again.item, again.slot_id) == (gold.item, held.slot_id)
     assert again.token != held.token
-    queue.release(again)
+    leases.release(again)
     golds.set_active(gold.item, False)
     assert queue.claim(ann, Kind.RANK).item.purpose == Purpose.WORK
     assert laws.broken() == {}
@@ -159,10 +160,10 @@ def test_a_gold_answered_after_its_time_is_kept_and_one_that_is_skipped_is_nobod
     build.policy(project, gold_rate=1.0)
     late = queue.claim(ann, Kind.RANK)
     build.overdue(project)
-    queue.expire_leases()
+    leases.expire_leases()
     assert rankings.submit(late, build.answer(late), build.key()).extra is False
     skipped = queue.claim(ann, Kind.RANK)
-    queue.skip(skipped, "unclear")
+    leases.skip(skipped, "unclear")
     skipped.refresh_from_db()
     assert (skipped.state, skipped.item.skips, skipped.slot.state) == ("skipped", 0, "closed")
     assert laws.broken() == {}
@@ -193,7 +194,7 @@ def test_a_repeat_leaves_the_items_own_slots_and_skips_alone(project, ann):
     build.policy(project, repeat_rate=1.0)
     again = queue.claim(ann, Kind.RANK)
     items.set_overlap(again.item_id, 2)
-    queue.skip(again, "unclear")
+    leases.skip(again, "unclear")
     assert Item.objects.get(pk=again.item_id).skips == 0
     assert sorted(Slot.objects.filter(item=again.item_id).values_list("state", flat=True)) == [
         "closed", "filled", "open",
@@ -228,12 +229,12 @@ def test_a_claim_asks_no_more_of_the_database_where_no_check_is_drawn(project, a
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks.prepared, "row", lambda *given: sent.append("row") or run(*given))
         patch.setattr(checks.prepared, "together", lambda *given: sent.append("all") or together(*given))
-        queue.release(queue.claim(ann, Kind.RANK, ahead=True))
+        leases.release(queue.claim(ann, Kind.RANK, ahead=True))
         without = len(sent)
         build.golds(project, 1)
         build.policy(project, gold_rate=1e-12, repeat_rate=1e-12)
         sent.clear()
-        queue.release(queue.claim(ann, Kind.RANK, ahead=True))
+        leases.release(queue.claim(ann, Kind.RANK, ahead=True))
     assert len(sent) == without
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from labeling.actions import finding, items, projects, queue, rankings
+from labeling.actions import finding, items, leases, projects, queue, rankings
 from labeling.models import Kind, QueueCursor, Slot
 from tests import build, laws
 
@@ -46,7 +46,7 @@ def test_an_item_given_back_behind_a_place_is_met_after_those_ahead(project):
     ann, ben = build.member(project, "ann"), build.member(project, "ben")
     bens = queue.claim(ben, Kind.RANK)
     assert done(ann) == second.pk
-    queue.release(bens)
+    leases.release(bens)
     assert [done(ann), done(ann)] == [third.pk, first.pk]
     assert queue.claim(ann, Kind.RANK) is None
     assert laws.broken() == {}
@@ -82,7 +82,7 @@ def test_every_opening_has_a_number_of_its_own_and_later_ones_are_higher(project
     before = list(Slot.objects.order_by("pk").values_list("opening", flat=True))
     assert len(set(before)) == 4
     held = queue.claim(build.member(project, "ann"), Kind.RANK)
-    queue.release(held)
+    leases.release(held)
     again = Slot.objects.get(pk=held.slot_id).opening
     assert again > max(before)
     Slot.objects.filter(item__in=[first, second]).update(band=2)
@@ -177,7 +177,7 @@ def test_what_is_open_for_a_labeler_is_what_they_could_be_given_and_what_they_ho
     done(ann)
     held = queue.claim(ann, Kind.RANK)
     assert str(items.open_for(ann, Kind.RANK)) == "4"
-    queue.skip(held, "unclear")
+    leases.skip(held, "unclear")
     assert str(items.open_for(ann, Kind.RANK)) == "3"
     assert not items.open_for(ann, Kind.DEMONSTRATE)
 

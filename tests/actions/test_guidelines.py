@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.actions import guidelines, projects, queue
+from labeling.actions import guidelines, leases, projects, queue
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.models import Acceptance, AuditEvent, Guidelines, Kind, Role
 from tests import build
@@ -119,7 +119,7 @@ def test_what_somebody_holds_when_new_guidelines_bind_can_still_be_answered(proj
     build.rank_items(project, 2)
     held = queue.claim(ann, Kind.RANK)
     guidelines.write(project, "bound", base=0, binding=True)
-    queue.save_draft(held, 1, {"comment": "half way"})
+    leases.save_draft(held, 1, {"comment": "half way"})
     assert rankings.submit(held, build.answer(held), build.key()).created
     with pytest.raises(NotNow):
         queue.claim(ann, Kind.RANK)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.actions import admission, care, demonstrations, golds, onboarding, projects, queue, rankings
+from labeling.actions import (
+    admission,
+    care,
+    demonstrations,
+    golds,
+    leases,
+    onboarding,
+    projects,
+    queue,
+    rankings,
+)
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import (
     Item,
@@ -101,7 +111,7 @@ def test_what_is_to_be_done_before_all_else_is_asked_in_onboarding_too(project, 
 def test_an_open_item_comes_again_and_a_skipped_one_does_not(project, new):
     held = onboarding.claim(new)
     assert onboarding.claim(new).token == held.token
-    queue.skip(held, "unclear")
+    leases.skip(held, "unclear")
     assert onboarding.claim(new).item_id != held.item_id
 
 
@@ -118,7 +128,7 @@ def test_it_is_decided_by_pairs_and_flags_against_the_leads_thresholds(project, 
 
 def test_a_skipped_test_item_counts_as_not_agreed_with(project, new):
     through(new, RIGHT, RIGHT, RIGHT)
-    queue.skip(onboarding.claim(new), "unclear")
+    leases.skip(onboarding.claim(new), "unclear")
     assert onboarding.move_on(new) == "failed"
     assert onboarding.result(new).rankings.share == 0.5
     assert laws.broken() == {}
@@ -234,7 +244,7 @@ def test_who_opts_out_gives_back_what_they_hold_of_it(project):
     held = queue.claim(ann, Kind.RANK)
     held.slot.sensitive = ["hate"]
     held.slot.save()
-    queue.save_draft(held, 1, {"comment": "begun"})
+    leases.save_draft(held, 1, {"comment": "begun"})
     care.set_wishes(ann, opt_outs=["hate"], weekly_summary=True)
     held.refresh_from_db()
     assert (held.state, held.item.skips, held.draft.body) == ("released", 0, {"comment": "begun"})

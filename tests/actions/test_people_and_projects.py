@@ -8,7 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from labeling.actions import people, projects, queue
+from labeling.actions import leases, people, projects, queue
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import AuditEvent, Draft, Kind, LoopPolicy, Membership, Role, Rubric, Slot, User
 from tests import build, laws
@@ -192,7 +192,7 @@ def test_who_is_let_go_gives_back_what_they_hold_and_finds_their_draft_when_they
         queue.claim(ann, Kind.RANK, ahead=True),
         queue.claim(ann, Kind.DEMONSTRATE),
     ]
-    queue.save_draft(held[2], 1, {"text": "half a text"})
+    leases.save_draft(held[2], 1, {"text": "half a text"})
     projects.set_active(ann, False, by=lead)
     assert not Slot.objects.exclude(state=Slot.State.OPEN).exists()
     assert laws.broken() == {}
@@ -226,7 +226,7 @@ def test_many_are_let_go_while_they_work_and_nobody_waits_for_ever(lead):
                 if held is not None and turn % 3:
                     rankings.submit(held, build.answer(held), build.key())
                 elif held is not None:
-                    queue.skip(held, "unclear")
+                    leases.skip(held, "unclear")
             except ActionError:
                 pass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.actions import items, queue, rankings
+from labeling.actions import items, leases, queue, rankings
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.models import Assignment, Item, Kind, Slot, User
 from tests import build, laws
@@ -40,9 +40,9 @@ def test_the_item_ahead_is_reserved_and_becomes_the_next_open_one(project):
     assert ahead.state == "reserved"
     assert ahead.item_id != first.item_id
     with pytest.raises(NotNow):
-        queue.show(ahead)
+        leases.show(ahead)
     rankings.submit(first, build.answer(first), build.key())
-    assert queue.show(ahead).state == "open"
+    assert leases.show(ahead).state == "open"
     assert queue.claim(ann, Kind.RANK).token == ahead.token
 
 
@@ -54,7 +54,7 @@ def test_a_reserved_item_is_taken_by_somebody_else_when_nothing_else_is_free(pro
     taken = queue.claim(ben, Kind.RANK)
     assert taken.item_id == ahead.item_id
     with pytest.raises(NotNow) as lost:
-        queue.show(ahead)
+        leases.show(ahead)
     assert lost.value.data["code"] == "lease_lost"
     assert laws.broken() == {}
 
@@ -62,7 +62,7 @@ def test_a_reserved_item_is_taken_by_somebody_else_when_nothing_else_is_free(pro
 def test_a_skipped_item_goes_to_others_but_never_back_to_the_same_person(project):
     build.rank_items(project, 1)
     ann, ben = build.member(project, "ann"), build.member(project, "ben")
-    queue.skip(queue.claim(ann, Kind.RANK), "unclear", "which one?")
+    leases.skip(queue.claim(ann, Kind.RANK), "unclear", "which one?")
     assert queue.claim(ann, Kind.RANK) is None
     assert queue.claim(ben, Kind.RANK) is not None
 
@@ -70,7 +70,7 @@ def test_a_skipped_item_goes_to_others_but_never_back_to_the_same_person(project
 def test_three_skips_send_an_item_to_the_reviewers_and_to_the_last_band(project):
     (item,) = build.rank_items(project, 1)
     for name in ("ann", "ben", "cat"):
-        queue.skip(queue.claim(build.member(project, name), Kind.RANK), "unclear")
+        leases.skip(queue.claim(build.member(project, name), Kind.RANK), "unclear")
     item.refresh_from_db()
     assert item.needs_review
     assert item.skips == 3
@@ -81,7 +81,7 @@ def test_a_lost_lease_gives_the_item_to_others_and_comes_back_with_its_draft_and
     build.rank_items(project, 1, k=9)
     ann = build.member(project, "ann")
     first = queue.claim(ann, Kind.RANK)
-    queue.save_draft(first, 1, {"comment": "half"})
+    leases.save_draft(first, 1, {"comment": "half"})
     build.overdue(project)
     again = queue.claim(ann, Kind.RANK)
     assert again.token != first.token
@@ -93,7 +93,7 @@ def test_a_late_answer_fills_its_slot_if_that_is_still_free(project):
     build.rank_items(project, 1)
     late = queue.claim(build.member(project, "ann"), Kind.RANK)
     build.overdue(project)
-    queue.expire_leases()
+    leases.expire_leases()
     assert not rankings.submit(late, build.answer(late), build.key()).extra
     assert laws.broken() == {}
 
@@ -106,7 +106,7 @@ def test_a_late_answer_to_a_slot_given_away_is_kept_as_an_extra_and_is_first_whe
     bens = queue.claim(ben, Kind.RANK)
     kept = rankings.submit(late, build.answer(late), build.key())
     assert kept.extra
-    queue.skip(bens, "too_hard")
+    leases.skip(bens, "too_hard")
     kept.answer.refresh_from_db()
     assert kept.answer.slot_id == bens.slot_id
     assert laws.broken() == {}
@@ -116,7 +116,7 @@ def test_a_late_answer_to_a_retired_item_still_counts(project):
     (item,) = build.rank_items(project, 1)
     late = queue.claim(build.member(project, "ann"), Kind.RANK)
     build.overdue(project)
-    queue.expire_leases()
+    leases.expire_leases()
     items.retire(Item.objects.filter(pk=item.pk), project=project)
     assert not rankings.submit(late, build.answer(late), build.key()).extra
     assert laws.broken() == {}
@@ -170,19 +170,19 @@ def test_an_urgent_band_comes_first(project):
 def test_an_older_draft_from_another_tab_is_refused_with_the_newer_one(project):
     build.rank_items(project, 1)
     held = queue.claim(build.member(project, "ann"), Kind.RANK)
-    queue.save_draft(held, 7, {"scores": {"A": 5}})
+    leases.save_draft(held, 7, {"scores": {"A": 5}})
     with pytest.raises(Stale) as stale:
-        queue.save_draft(held, 6, {})
+        leases.save_draft(held, 6, {})
     assert stale.value.data["draft"] == {"sequence": 7, "body": {"scores": {"A": 5}}}
 
 
 def test_saving_a_draft_renews_the_lease_and_after_its_end_keeps_the_text(project):
     build.rank_items(project, 1)
     held = queue.claim(build.member(project, "ann"), Kind.RANK)
-    assert queue.save_draft(held, 1, {"a": 1}) > held.lease_until
+    assert leases.save_draft(held, 1, {"a": 1}) > held.lease_until
     build.overdue(project)
-    queue.expire_leases()
-    assert queue.save_draft(held, 2, {"a": 2}) is None
+    leases.expire_leases()
+    assert leases.save_draft(held, 2, {"a": 2}) is None
     held.refresh_from_db()
     assert (held.state, held.draft.body) == (Assignment.State.EXPIRED, {"a": 2})
 

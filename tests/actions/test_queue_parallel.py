@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from labeling.actions import checks, items, queue, rankings
+from labeling.actions import checks, items, leases, queue, rankings
 from labeling.actions.errors import ActionError
 from labeling.models import Assignment, Item, Kind, Membership, Ranking
 from tests import build, laws
@@ -75,16 +75,16 @@ def test_expiries_skips_late_submits_double_tabs_overlap_changes_and_retirements
                 if held is None:
                     continue
                 if move < 0.35:
-                    queue.skip(held, "unclear")
+                    leases.skip(held, "unclear")
                 elif move < 0.5:
-                    queue.release(held)
+                    leases.release(held)
                     late.append(held)
                 elif move < 0.65:
                     late.append(held)
                 elif move < 0.8:
                     rankings.submit(held, build.answer(held), build.key())
                 elif move > 0.93:
-                    queue.show(held)
+                    leases.show(held)
             except ActionError:
                 pass
 
@@ -101,7 +101,7 @@ def test_expiries_skips_late_submits_double_tabs_overlap_changes_and_retirements
                             "WHERE state IN ('reserved', 'open') "
                             "ORDER BY random() LIMIT 4 FOR UPDATE SKIP LOCKED)"
                         )
-                    queue.expire_leases()
+                    leases.expire_leases()
                 elif move < 0.9:
                     items.set_overlap(item.pk, chance.randint(1, 5))
                 else:
@@ -120,7 +120,7 @@ def test_expiries_skips_late_submits_double_tabs_overlap_changes_and_retirements
     assert Ranking.objects.exists()
     assert laws.broken() == {}
     build.overdue(project)
-    queue.expire_leases()
+    leases.expire_leases()
     assert not Assignment.objects.filter(state__in=Assignment.LIVE).exists()
     assert laws.broken() == {}
 
@@ -161,7 +161,7 @@ def test_two_tabs_and_many_labelers_claim_golds_and_repeats_at_once_and_each_is_
                 if held is None:
                     continue
                 if chance.random() < 0.2:
-                    queue.release(held)
+                    leases.release(held)
                 else:
                     rankings.submit(held, build.answer(held), build.key())
             except ActionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.actions import queue, rankings, rubrics
+from labeling.actions import leases, queue, rankings, rubrics
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.models import AuditEvent, Item, Kind, Prompt, RankingRevision, Rubric
 from tests import build
@@ -183,12 +183,12 @@ def test_a_report_says_why_and_brings_the_item_before_a_reviewer_at_once(project
     build.rank_items(project, 1, overlap=3)
     held = queue.claim(ann, Kind.RANK)
     with pytest.raises(BadInput) as refused:
-        queue.skip(held, "report", " ")
+        leases.skip(held, "report", " ")
     assert refused.value.field == "comment"
-    queue.skip(held, "report", "it names a real person")
+    leases.skip(held, "report", "it names a real person")
     item = Item.objects.get()
     assert (item.needs_review, item.skips) == (True, 1)
     assert set(item.slots.values_list("band", flat=True)) == {2}
     # Whoever passes it on next for another reason does not take that back.
-    queue.skip(queue.claim(build.member(project, "bob"), Kind.RANK), "unclear")
+    leases.skip(queue.claim(build.member(project, "bob"), Kind.RANK), "unclear")
     assert Item.objects.get().needs_review

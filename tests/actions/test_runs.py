@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 
-from labeling.actions import artifacts, datasets, runs
+from labeling.actions import artifacts, datasets, publishing, runs
 from labeling.actions.errors import BadInput, NotNow
 from labeling.models import ModelVersion, Run, RunMetric
 from tests import learn
@@ -95,7 +95,7 @@ def test_a_worker_whose_lease_was_taken_can_write_nothing(run, tmp_path):
         for write in (
             lambda: runs.heartbeat(zombie, 1, 2),
             lambda: runs.record_metrics(zombie, 0, [{"step": 1, "total": 2}]),
-            lambda digest=digest: runs.publish(zombie, RunResult("sft", {}, digest), digest),
+            lambda digest=digest: publishing.publish(zombie, RunResult("sft", {}, digest), digest),
             lambda: runs.fail(zombie, "no", retryable=True),
             lambda: runs.give_back(zombie),
             lambda: runs.stopped(zombie),
@@ -120,23 +120,23 @@ def test_a_worker_that_comes_back_before_anyone_noticed_goes_on(run):
 def test_publishing_makes_the_model_once_and_numbers_it(project, run, tmp_path):
     claim = runs.claim(run.pk)
     digest = files(tmp_path / "out", weights=b"abc")
-    assert not runs.is_published(claim, digest)
-    runs.publish(claim, RunResult("sft", {"loss": 0.5}, digest), digest)
-    assert runs.is_published(claim, digest)
+    assert not publishing.is_published(claim, digest)
+    publishing.publish(claim, RunResult("sft", {"loss": 0.5}, digest), digest)
+    assert publishing.is_published(claim, digest)
     with pytest.raises(runs.Fenced):
-        runs.publish(claim, RunResult("sft", {"loss": 0.5}, digest), digest)
+        publishing.publish(claim, RunResult("sft", {"loss": 0.5}, digest), digest)
     model = ModelVersion.objects.get()
     assert (model.name, model.kind, model.artifact, model.report) == ("sft-1", "sft", digest, {"loss": 0.5})
     assert state(run) == "completed"
     version = datasets.freeze(project, "sft")
     second = runs.create(project, "sft", settings=SftSettings(), seed=2, inputs={"dataset.jsonl": version})
-    runs.publish(runs.claim(second.pk), RunResult("sft", {}, digest), digest)
+    publishing.publish(runs.claim(second.pk), RunResult("sft", {}, digest), digest)
     assert second.model_version.name == "sft-2"
 
 
 def test_a_completed_run_stays_completed(run, tmp_path):
     digest = files(tmp_path / "out", weights=b"abc")
-    runs.publish(runs.claim(run.pk), RunResult("sft", {}, digest), digest)
+    publishing.publish(runs.claim(run.pk), RunResult("sft", {}, digest), digest)
     for change in ({"state": "waiting"}, {"artifact": "0" * 64}, {"attempt": 0}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Run.objects.filter(pk=run.pk).update(**change)
@@ -146,7 +146,7 @@ def test_a_completed_run_stays_completed(run, tmp_path):
 
 def test_a_generate_run_publishes_its_completions_with_where_they_came_from(project, run, tmp_path):
     model_files = files(tmp_path / "model", weights=b"abc")
-    runs.publish(runs.claim(run.pk), RunResult("sft", {}, model_files), model_files)
+    publishing.publish(runs.claim(run.pk), RunResult("sft", {}, model_files), model_files)
     prompt = project.prompts.first()
     inputs = {"prompts.jsonl": datasets.freeze(project, "prompts"), "policy": run.model_version}
     generate = runs.create(project, "generate", settings=GenerateSettings(), seed=3, inputs=inputs)
@@ -155,7 +155,7 @@ def test_a_generate_run_publishes_its_completions_with_where_they_came_from(proj
         for number, text in enumerate(["one", "two", "one", "nu\x00l"])
     ]
     digest = files(tmp_path / "out", completions_jsonl=b"".join(map(row_bytes, rows)))
-    runs.publish(runs.claim(generate.pk), RunResult("generate", {}, digest), digest)
+    publishing.publish(runs.claim(generate.pk), RunResult("generate", {}, digest), digest)
     assert sorted(prompt.completions.values_list("text", flat=True)) == ["one", "two"]
     origin = prompt.completions.get(text="one").origins.get()
     assert (origin.model, origin.run) == (run.model_version, generate)

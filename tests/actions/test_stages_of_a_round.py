@@ -7,7 +7,7 @@ import pytest
 from labeling.actions import corpora, loop, policies, runs
 from labeling.actions.errors import BadInput
 from labeling.models import DatasetVersion, ModelVersion, Round, Run
-from tests import build, laws, learn
+from tests import laws, learn
 from tests.learn import GOOD, walk
 from training.contracts import PretrainingRow, row_bytes
 
@@ -32,10 +32,7 @@ def project():
     for count, split in ((10, "train"), (3, "valid"), (2, "test")):
         learn.imported(made, count, split=split)
     walk()
-    for name in ("ann", "ben"):
-        person = build.member(made, name)
-        while learn.queue.claim(person, "rank"):
-            learn.rank(person)
+    learn.rank_all(made, "ann", "ben")
     return made
 
 

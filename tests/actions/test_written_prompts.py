@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 
 from labeling import tasks
-from labeling.actions import datasets, items, queue, written_prompts
+from labeling.actions import datasets, items, leases, queue, written_prompts
 from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
 from labeling.models import DatasetRow, Item, Kind, LoopPolicy, Prompt, Slot, WrittenPrompt
 from tests import build, laws
@@ -194,7 +194,7 @@ def test_a_late_prompt_fills_the_slot_or_is_an_extra_that_is_first_in_line(proje
     assert given.extra
     pass_time(minutes=11)
     assert written_prompts.adopt_due() == 0
-    queue.skip(taken, "other")
+    leases.skip(taken, "other")
     assert written_prompts.adopt_due() == 1
     assert Prompt.objects.get().messages[0]["content"] == "late"
     assert laws.broken() == {}

@@ -94,7 +94,7 @@ def test_when_the_lease_has_ended_the_page_says_so_and_the_answer_is_still_taken
     page.locator("#text").fill("An hour of")
     until(lambda: Draft.objects.exists())
     build.overdue(desk.project)
-    from labeling.actions.queue import expire_leases
+    from labeling.actions.leases import expire_leases
 
     assert expire_leases() == 1
     page.locator("#text").press_sequentially(" work")

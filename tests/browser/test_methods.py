@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeling.actions import queue
+from labeling.actions import leases
 from labeling.models import Assignment, Completion, Draft, Ranking, RankingMethod, RankingRevision
 from tests import build
 from tests.browser.test_look import LONG, findings, fits
@@ -269,7 +269,7 @@ def test_axe_finds_nothing_in_a_sort(desk, scheme, language):
     page = begin(desk, "extremes", k=7)
     desk.press("a", "b")
     found = [f"extremes: {line}" for line in findings(page)]
-    queue.skip(Assignment.objects.get(state="open"), "other")
+    leases.skip(Assignment.objects.get(state="open"), "other")
     page = begin(desk, "two_up", k=3)
     desk.press("a")
     found += [f"two up: {line}" for line in findings(page)]

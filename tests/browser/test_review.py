@@ -99,7 +99,7 @@ def test_where_answers_differ_is_marked_and_said_and_nothing_tells_who_gave_them
     dispute(reviewer.project, BEST_FIRST, WORST_FIRST)
     page = reviewer.open("review")
     rows = page.locator("#compare-table tbody tr")
-    expect(rows.first).to_contain_text("They differ in: place")
+    expect(rows.filter(has_text="They differ in: place")).to_have_count(2)  # the third is second to both
     expect(page.locator("#compare-table")).to_contain_text("Hallucination")
     expect(page.locator("#compare-table")).to_contain_text("A is clear.")
     source = page.content()
@@ -276,25 +276,6 @@ def logic(live_server, page):
         return page.evaluate(script, [file, name, list(given)])
 
     return call
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (
-            "It is small.",
-            "It is tiny.",
-            [["same", "It is "], ["gone", "small"], ["new", "tiny"], ["same", "."]],
-        ),
-        ("我喜欢红色", "我喜欢绿色", [["same", "我喜欢"], ["gone", "红"], ["new", "绿"], ["same", "色"]]),
-        ("", "new", [["new", "new"]]),
-        ("old", "", [["gone", "old"]]),
-        ("as it was", "as it was", [["same", "as it was"]]),
-        ("", "", []),
-    ],
-)
-def test_changes_are_told_word_by_word(logic, before, after, expected):
-    assert logic("changes", "changes", before, after) == expected
 
 
 def test_a_difference_of_taste_in_scores_is_none_and_an_order_that_is_missing_is_one(logic):

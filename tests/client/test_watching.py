@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.actions import artifacts, datasets, runs
+from labeling.actions import artifacts, datasets, publishing, runs
 from labeling.models import Run
 from rankloop_client import Changed, Measured
 from tests import learn
@@ -46,7 +46,8 @@ def test_a_run_is_followed_over_two_attempts_to_its_model(lead, run, tmp_path):
     output = tmp_path / "output"
     output.mkdir()
     (output / "model.safetensors").write_bytes(b"weights")
-    runs.publish(second, RunResult("sft", {"loss": 0.2}, write_manifest(output)), artifacts.keep(output))
+    done = RunResult("sft", {"loss": 0.2}, write_manifest(output))
+    publishing.publish(second, done, artifacts.keep(output))
     assert told(next(events)) == (2, 4, 5)
     end = next(events)
     assert told(end) == ("completed", 2)

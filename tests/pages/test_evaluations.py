@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from labeling.actions import artifacts, runs
+from labeling.actions import artifacts, publishing
 from labeling.models import Prompt, Run
 from tests import learn
 from tests.pages import world
@@ -57,7 +57,7 @@ def evaluated(project, folder, text="<b>better</b>"):
     output.mkdir()
     (output / "report.json").write_text(json.dumps({**REPORT, "samples": [gone, sample]}))
     digest = write_manifest(output)
-    runs.publish(claim, RunResult("evaluate", REPORT, digest), artifacts.keep(output))
+    publishing.publish(claim, RunResult("evaluate", REPORT, digest), artifacts.keep(output))
     return run
 
 

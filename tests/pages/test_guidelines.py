@@ -44,8 +44,8 @@ def test_a_lead_previews_and_publishes_and_the_history_says_what_changed(client,
         lead.user,
     )
     said = client.get(history, {"version": "2"}).content.decode()
-    assert "kind</del>" in said
-    assert "honest</ins>" in said
+    assert "kind </del>" in said
+    assert "honest </ins>" in said
     assert "honesty" in said
 
 
@@ -88,7 +88,7 @@ def test_a_labeler_is_sent_to_the_guidelines_and_goes_on_after_accepting(project
         project, "# Read\n\nBe honest to whoever asked.", base=1, binding=True, note="honesty first"
     )
     again = client.get(client.get(rank)["Location"]).content.decode()
-    assert "kind</del>" in again
+    assert "kind </del>" in again
     assert "honesty first" in again
 
 

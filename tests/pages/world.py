@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from labeling.actions import artifacts, datasets, runs
+from labeling.actions import artifacts, datasets, publishing, runs
 from labeling.models import DatasetVersion, Membership, ModelVersion, Project, Role, Round, Run, User
 from tests import build, learn
 from training.contracts import SETTINGS, RunResult, write_manifest
@@ -59,7 +59,7 @@ def completed(run: Run, folder: Path, **figures: Any) -> ModelVersion:
     output.mkdir(parents=True)
     (output / "model.safetensors").write_bytes(run.public_id.encode())
     digest = write_manifest(output)
-    runs.publish(claim, RunResult(run.stage, figures, digest), artifacts.keep(output))  # type: ignore[arg-type]
+    publishing.publish(claim, RunResult(run.stage, figures, digest), artifacts.keep(output))  # type: ignore[arg-type]
     run.refresh_from_db()
     return ModelVersion.objects.get(run=run)
 

@@ -25,7 +25,7 @@ from training.contracts import (
     RunResult,
 )
 from training.data import Prompt
-from training.ppo import Trainer
+from training.iteration import Trainer
 from training.pretraining import Corpus, language_loss
 from training.reward_model import RewardModel
 from training.rollout import episode_keys

@@ -1,17 +1,22 @@
-// What two texts have in common, word by word. Pure: the words come from a segmenter that is handed in
-// (Chinese has no spaces), or without one from letters and signs.
+// What two texts have in common, word by word. Pure logic: it imports nothing and knows no DOM.
+//
+// What a word is, here and in labeling/differences.py: letters, digits and marks, with an apostrophe between them;
+// of scripts that are written without spaces each character, and so each sign. White space counts where a reader
+// sees it: a line break is a word, and so are the blanks that a line begins with. Other blanks belong to the word
+// before them and make it no other.
 //
 // compare(before, after) gives parts {same, before, after}, in order: the befores together are the one text,
-// the afters the other. It gives null where the texts are too long, or differ too much, to be compared in the
-// time that a key may take.
+// the afters the other. It gives null where more than MOST_CHANGES words differ: no reader could follow, nor could
+// it be found in the time that a key may take.
 
-const MOST_CHARACTERS = 50_000;
 const MOST_CHANGES = 2_000;
-const WORDS = /\s+|[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|[\p{L}\p{M}\p{N}_]+|[^]/gu;
+// Thai, Lao, Burmese, Khmer, kana, Han.
+const ALONE = String.raw`[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]`;
+const LETTER = String.raw`(?:(?!${ALONE})[\p{L}\p{M}\p{N}_])`;
+const WORD = new RegExp(String.raw`\n|(?:${LETTER}+(?:['’]${LETTER}+)*|\S\p{M}*)[^\S\n]*|[^\S\n]+`, "gu");
 
-export function compare(before, after, segmenter = null) {
-  if (before.length > MOST_CHARACTERS || after.length > MOST_CHARACTERS) return null;
-  const [one, other] = [words(before, segmenter), words(after, segmenter)];
+export function compare(before, after) {
+  const [one, other] = [words(before), words(after)];
   const [from, to] = numbered(one, other);
   let start = 0;
   while (start < from.length && start < to.length && from[start] === to[start]) start += 1;
@@ -21,23 +26,17 @@ export function compare(before, after, segmenter = null) {
   return steps && tidy(parts([...Array(start).fill("="), ...steps, ...Array(end).fill("=")], one, other));
 }
 
-// Each word with the white space after it; together they are the text.
-export function words(text, segmenter = null) {
-  const pieces = segmenter ? Array.from(segmenter.segment(text), ({ segment }) => segment) : (text.match(WORDS) ?? []);
-  const found = [];
-  for (const piece of pieces) {
-    if (found.length && !piece.trim()) found[found.length - 1] += piece;
-    else found.push(piece);
-  }
-  return found;
+// Together they are the text.
+export function words(text) {
+  return text.match(WORD) ?? [];
 }
 
-// Equal words have equal numbers; the white space after a word makes it no other.
+// Equal words have equal numbers, whatever blanks come after them.
 function numbered(...texts) {
   const numbers = new Map();
   return texts.map((text) =>
     text.map((word) => {
-      const key = word.trimEnd();
+      const key = word.trimEnd() || word;
       if (!numbers.has(key)) numbers.set(key, numbers.size);
       return numbers.get(key);
     }),

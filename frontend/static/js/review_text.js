@@ -1,17 +1,12 @@
 // Judging a text: a verdict, a rating, and the text as it shall read. What is changed is shown word by word.
 
-import { changes } from "./changes.js";
 import { find, h } from "./dom.js";
+import { showChanges } from "./marks.js";
 import { scoreSteps } from "./steps.js";
 import { t } from "./words.js";
 
 const KEYS = { a: "accepted", e: "edited", b: "returned", x: "rejected" };
 const ROLES = ["system", "user", "assistant"];
-
-export function showChanges(element, before, after) {
-  const tags = { same: "span", gone: "del", new: "ins" };
-  element.replaceChildren(...changes(before, after).map(([kind, text]) => h(tags[kind], {}, text)));
-}
 
 export class TextReview {
   // host: {changed(), say(text)}

@@ -4,10 +4,9 @@
 
 import { compare } from "./diff.js";
 import { h } from "./dom.js";
+import { marked } from "./marks.js";
 import { setSafe } from "./preview.js";
 import { count, pieces } from "./unseen.js";
-
-const segmenter = Intl.Segmenter ? new Intl.Segmenter(document.documentElement.lang, { granularity: "word" }) : null;
 
 export class TextView {
   constructor(element, text) {
@@ -24,20 +23,15 @@ export class TextView {
     const form = JSON.stringify([isSet, invisible, against]);
     if (form === this.form) return this.isCompared || against === null;
     this.form = form;
-    const parts = against === null ? null : compare(against, this.text, segmenter);
+    const parts = against === null ? null : compare(against, this.text);
     this.isCompared = parts !== null;
     this.element.classList.toggle("is-set", isSet);
     this.element.classList.toggle("is-compared", this.isCompared);
     if (isSet) setSafe(this.element, this.html);
-    else if (parts) this.element.replaceChildren(...parts.flatMap((part) => compared(part, invisible)));
+    else if (parts) this.element.replaceChildren(...parts.flatMap((part) => marked(part, (text) => written(text, invisible))));
     else this.element.replaceChildren(...written(this.text, invisible));
     return this.isCompared || against === null;
   }
-}
-
-function compared({ same, before, after }, invisible) {
-  if (same) return written(after, invisible);
-  return [["del", before], ["ins", after]].filter(([, text]) => text).map(([tag, text]) => h(tag, {}, ...written(text, invisible)));
 }
 
 function written(text, invisible) {
