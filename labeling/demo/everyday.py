@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.actions import care, demonstrations, golds, guidelines, people, projects, queue, rankings
+from labeling.actions import care, demonstrations, golds, guidelines, leases, people, projects, queue, rankings
 from labeling.actions.completions import Written, outside_model, store_texts
 from labeling.actions.items import NewItem, ask_for_prompts, create_items
 from labeling.actions.rankings import LETTERS
@@ -125,7 +125,7 @@ def _let_samples_answer(project: Project) -> None:
             if "scores" in given:
                 rankings.submit(held, _in_letters(held, given), f"sample {held.token}")
             else:
-                queue.skip(held, queue.REPORT, given["comment"])
+                leases.skip(held, leases.REPORT, given["comment"])
         for _ in range(sum(by == username for by, _prompt in written)):
             held = _next(member, Kind.DEMONSTRATE)
             text = written[username, held.item.asked.external_id]

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from labeling.demo import measure
+from labeling.demo import measure, recipe
 from labeling.demo.labelers import Account, SimulatedLabeler, work
 from labeling.supervisor import Stack
 
@@ -103,7 +103,7 @@ def walk(stack: Stack, options: argparse.Namespace, phases: Phases) -> dict[str,
             seed=options.seed,
             demonstrations=options.demonstrations,
             test_prompts=options.prompts,
-            base_model=options.base,
+            policy=recipe.STRINGS_T5 if options.base == "tiny-t5" else recipe.STRINGS,
         )
         labelers = sign_in_labelers(stack.url, project, options.seed)
     with phases("first_model", "The first SFT model, and its completions"):

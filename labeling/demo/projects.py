@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def create_string_project(
     demonstrations: int = DEMONSTRATIONS,
     *,
     test_prompts: int = 0,
-    base_model: str = "tiny",
+    policy: Mapping[str, Any] = recipe.STRINGS,
     on_progress: Progress = _quiet,
 ) -> Project:
     """Six letters to reverse, sort or rotate: noisy demonstrations, imported and marked as simulated.
@@ -53,7 +53,7 @@ def create_string_project(
             "within minutes. Simulated demonstrations and rankings are included in training."
         ),
         guidelines=(FOLDER / "guidelines_strings.md").read_text(encoding="utf-8"),
-        policy={**recipe.STRINGS, "base_model": base_model},
+        policy=policy,
     )
     import_rows(project, task.demonstrations(demonstrations, seed), on_progress=on_progress)
     waiting = _bare_prompts("train", TO_DEMONSTRATE, seed)
