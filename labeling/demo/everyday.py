@@ -14,7 +14,17 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling.actions import care, demonstrations, golds, guidelines, leases, people, projects, queue, rankings
+from labeling.actions import (
+    care,
+    demonstrations,
+    golds,
+    guidelines,
+    leases,
+    people,
+    projects,
+    queue,
+    rankings,
+)
 from labeling.actions.completions import Written, outside_model, store_texts
 from labeling.actions.items import NewItem, ask_for_prompts, create_items
 from labeling.actions.rankings import LETTERS
