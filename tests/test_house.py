@@ -68,7 +68,7 @@ def test_the_web_process_loads_neither_torch_nor_transformers():
 
 LOGIC = [
     "ranking", "insertion", "extremes", "clock", "work_spell", "diff", "unseen", "layout", "changes",
-    "comparing", "paste", "versions",
+    "comparing", "paste", "versions", "shortcuts",
 ]  # fmt: skip
 
 

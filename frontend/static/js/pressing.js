@@ -1,0 +1,64 @@
+// What happens when a key is pressed on a page of work. Where somebody types, or a dialog is open, a key is just a
+// key; and all one-key shortcuts can be switched off (they get in the way of speech input).
+
+import { find } from "./dom.js";
+import { KeyDialog } from "./key_dialog.js";
+import { keys } from "./keys.js";
+
+const SWITCH = "rankloop-shortcuts";
+
+export function bindKeys(workspace) {
+  const { editor } = workspace;
+  const dialog = new KeyDialog(workspace);
+  // What a key does on every page of work; the second while there is an item on it.
+  const always = { keys: () => dialog.open(), last: () => find("#last-answers").click() };
+  const working = { skip: () => workspace.openSkip(), undo: () => workspace.view.undo?.(), submit: () => workspace.submit() };
+  const toggle = find("#keys-on");
+  toggle.checked = remembered();
+  toggle.addEventListener("change", () => remember(toggle.checked));
+  keys.show();
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      workspace.submit();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || isTyping(event.target) || isForControl(event)) return;
+    if (!toggle.checked && !event.altKey) return;
+    const isWorking = !find("#work").hidden;
+    const pressed = keys.pressed(event, isWorking ? editor.scope?.() : null);
+    const run = always[pressed.action] ?? (isWorking ? working[pressed.action] : null);
+    if (run) run();
+    else if (!isWorking || !editor.press(pressed)) return;
+    event.preventDefault();
+  });
+}
+
+function isTyping(target) {
+  return target.closest?.("textarea, select, input:not([type=radio]):not([type=checkbox])") !== null;
+}
+
+// What a key does to the very thing that has the focus comes first.
+function isForControl({ key, altKey, target }) {
+  if (key === "Enter") return target.closest("a, button, summary") !== null;
+  if (key === " ") return target.closest("a, button, summary, input") !== null;
+  return key.startsWith("Arrow") && !altKey && target.type === "radio";
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(SWITCH) !== "off";
+  } catch {
+    return true;
+  }
+}
+
+function remember(isOn) {
+  try {
+    localStorage.setItem(SWITCH, isOn ? "on" : "off");
+  } catch {
+    // The choice lasts as long as the page.
+  }
+}
