@@ -49,6 +49,7 @@ COMMON: dict[str, Promise] = {
     "sent_back": _("A reviewer sent this back to you: {comment}"),
     "keys_change": pgettext_lazy("key", "Change"),
     "keys_press": _("Press a key"),
+    "keys_reset_one": _("Reset"),
     "keys_ask": _("Press the new key of: {action}. Escape leaves it as it is."),
     "keys_left": _("It stays as it was."),
     "keys_set": _("{action}: {key}."),

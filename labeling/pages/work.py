@@ -108,7 +108,6 @@ def work_page(
         "assignment": assignment,
         "stage": stage,
         "skip_reasons": SKIP_REASONS,
-        "key_parts": [(shortcuts.PARTS[part], actions) for part, actions in shortcuts.on_page(kind).items()],
         "script": f"js/{kind.value}.js",
         "words": {key: str(text) for key, text in words.items()},
         "config": {
@@ -132,12 +131,24 @@ def work_page(
 
 
 def _keys(user: User, kind: Kind) -> dict[str, Any]:
-    """What keys do, on the other pages too, and which ones this person has chosen (static/js/keys.js)."""
+    """What keys do, on the other pages too, which of them are listed here, and what this person has chosen."""
     actions = [
         {"name": action.name, "key": action.key, "also": action.also, "scopes": action.scopes}
         for action in shortcuts.ACTIONS.values()
     ]
-    return {"actions": actions, "chosen": preferences.keys(user), "scope": shortcuts.SCOPES[kind][0]}
+    parts = [
+        {
+            "title": str(shortcuts.PARTS[part]),
+            "actions": [[each.name, str(each.label), each.methods] for each in there],
+        }
+        for part, there in shortcuts.on_page(kind).items()
+    ]
+    return {
+        "actions": actions,
+        "parts": parts,
+        "chosen": preferences.keys(user),
+        "scope": shortcuts.SCOPES[kind][0],
+    }
 
 
 def _break_after(membership: Membership) -> int | None:

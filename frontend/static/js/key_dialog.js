@@ -2,59 +2,76 @@
 // says which keys can be had, and keeps them with the account. Who takes the key of another action exchanges the two.
 
 import { ApiError } from "./api.js";
-import { find } from "./dom.js";
+import { find, h } from "./dom.js";
 import { keys } from "./keys.js";
 import { defaultOf, exchanged, nameOf } from "./shortcuts.js";
 import { sentences, t } from "./words.js";
 
 const MODIFIERS = ["Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock"];
 
-export class KeyDialog {
-  constructor(workspace) {
-    Object.assign(this, { workspace, asking: null });
+let dialog = null;
+
+export function openKeys(workspace) {
+  dialog ??= new KeyDialog(workspace.api);
+  dialog.open();
+}
+
+class KeyDialog {
+  constructor(api) {
+    Object.assign(this, { api, asking: null });
     this.dialog = find("#keys-dialog");
     this.status = find("#keys-status");
     this.all = find("#keys-reset");
-    find("#keys-button").addEventListener("click", () => this.open());
+    find("#keys-fixed").before(...keys.parts.map((part) => this.part(part)));
     find("#keys-close").addEventListener("click", () => this.dialog.close());
     this.all.addEventListener("click", () => this.keep({}, () => t("keys_reset"), find("#keys-close")));
-    for (const button of this.buttons("change")) button.addEventListener("click", () => this.ask(button));
-    for (const button of this.buttons("reset")) button.addEventListener("click", () => this.set(button.dataset.reset, defaultOf(keys.defaults, button.dataset.reset)));
     this.dialog.addEventListener("keydown", (event) => this.press(event));
     this.dialog.addEventListener("keyup", (event) => this.release(event));
     this.dialog.addEventListener("focusout", () => this.stop());
     this.dialog.addEventListener("close", () => this.stop());
-    // Other pages of this person's, which would otherwise keep what they know over what was chosen here.
-    this.others = new BroadcastChannel(`rankloop-keys:${workspace.config.user}`);
-    this.others.addEventListener("message", ({ data }) => this.show(data));
+    document.addEventListener("keys", () => this.render());
+    keys.show();
     this.render();
   }
 
-  buttons(what) {
-    return this.dialog.querySelectorAll(`button[data-${what}]`);
+  part({ title, actions }) {
+    return h("tbody", {}, h("tr", {}, h("th", { colspan: 3, scope: "rowgroup" }, title)), ...actions.map((action) => this.row(...action)));
   }
 
+  row(name, label, methods) {
+    const button = (does, text, more) => h("button", { type: "button", id: `${does}-${name}`, "aria-labelledby": `${does}-${name} keys-of-${name}`, ...more }, text);
+    const change = button("change", t("keys_change"), { class: "button button--small", "aria-pressed": "false", onclick: () => this.ask(name) });
+    const reset = button("reset", t("keys_reset_one"), { class: "button button--quiet button--small", "data-reset": name, onclick: () => this.set(name, defaultOf(keys.defaults, name)) });
+    return h("tr", { "data-for": methods.join(" ") || false }, h("td", { "data-keys": name }), h("td", { id: `keys-of-${name}` }, label), h("td", {}, reset, " ", change));
+  }
+
+  // A ranking lists what its way has.
   open() {
     if (this.dialog.open) return;
+    const { method } = find("#work").dataset;
+    for (const row of this.dialog.querySelectorAll("[data-for]")) row.hidden = !row.dataset.for.split(" ").includes(method);
+    for (const part of this.dialog.querySelectorAll("tbody")) part.hidden = !part.querySelector("tr:has(td):not([hidden])");
     this.status.textContent = "";
     this.dialog.showModal();
   }
 
   // --- asking for a key ---------------------------------------------------------------------------------
 
-  ask(button) {
+  ask(name) {
     this.stop();
+    const button = find(`#change-${name}`);
     button.focus();
-    this.asking = button;
+    this.asking = name;
     button.textContent = t("keys_press");
     button.setAttribute("aria-pressed", "true");
-    this.say(t("keys_ask", { action: this.label(button.dataset.change) }));
+    this.say(t("keys_ask", { action: this.label(name) }));
   }
 
   stop() {
     if (!this.asking) return;
-    this.asking.textContent = t("keys_change");
-    this.asking.setAttribute("aria-pressed", "false");
+    const button = find(`#change-${this.asking}`);
+    button.textContent = t("keys_change");
+    button.setAttribute("aria-pressed", "false");
     this.asking = null;
   }
 
@@ -64,7 +81,7 @@ export class KeyDialog {
     event.preventDefault();
     // The very press that asked, held down.
     if (event.repeat) return;
-    const name = this.asking.dataset.change;
+    const name = this.asking;
     this.taken = event.key;
     this.stop();
     if (event.key === "Escape") this.say(t("keys_left"));
@@ -91,9 +108,8 @@ export class KeyDialog {
 
   async keep(chosen, said, focus) {
     try {
-      const { value } = await this.workspace.api.send("PUT", "me/workspace", { part: "keys", value: chosen });
-      this.others.postMessage(value);
-      this.show(value);
+      const { value } = await this.api.send("PUT", "me/workspace", { part: "keys", value: chosen });
+      keys.tell(value);
       focus.focus();
       this.say(said());
     } catch (error) {
@@ -101,16 +117,8 @@ export class KeyDialog {
     }
   }
 
-  show(chosen) {
-    this.stop();
-    keys.choose(chosen);
-    keys.show();
-    this.render();
-    if (this.workspace.current) this.workspace.editor.render();
-  }
-
   render() {
-    for (const button of this.buttons("reset")) button.hidden = !(button.dataset.reset in keys.chosen);
+    for (const button of this.dialog.querySelectorAll("[data-reset]")) button.hidden = !(button.dataset.reset in keys.chosen);
     this.all.hidden = Object.keys(keys.chosen).length === 0;
   }
 

@@ -10,10 +10,24 @@ const FLAG_ROW = "1234567890QWERTYUIOP";
 const OWN = /^[\p{L}\p{Nd}]$/u;
 
 class Keys {
-  // `scope` is the state in which such a page begins; an editor may say that it is in another.
-  constructor({ actions, chosen, scope }) {
-    Object.assign(this, { defaults: actions, scope });
+  // `parts`: what this page lists. `scope`: the state in which it begins; an editor may say that it is in another.
+  constructor({ user, keys: { actions, parts, chosen, scope } }) {
+    Object.assign(this, { defaults: actions, parts, scope });
+    this.others = new BroadcastChannel(`rankloop-keys:${user}`);
+    this.others.addEventListener("message", ({ data }) => this.change(data));
     this.choose(chosen);
+  }
+
+  // Chosen here: this person's other pages learn it at once, lest they keep what they know over it.
+  tell(chosen) {
+    this.others.postMessage(chosen);
+    this.change(chosen);
+  }
+
+  change(chosen) {
+    this.choose(chosen);
+    this.show();
+    document.dispatchEvent(new Event("keys"));
   }
 
   choose(chosen) {
@@ -47,6 +61,6 @@ class Keys {
   }
 }
 
-export const keys = new Keys(JSON.parse(find("#config").textContent).keys);
+export const keys = new Keys(JSON.parse(find("#config").textContent));
 
 export const hint = (name) => h("kbd", { "data-key": name, "aria-hidden": "true" }, keys.cap(name));

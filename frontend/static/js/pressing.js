@@ -2,21 +2,23 @@
 // key; and all one-key shortcuts can be switched off (they get in the way of speech input).
 
 import { find } from "./dom.js";
-import { KeyDialog } from "./key_dialog.js";
 import { keys } from "./keys.js";
+import { t } from "./words.js";
 
 const SWITCH = "rankloop-shortcuts";
 
 export function bindKeys(workspace) {
   const { editor } = workspace;
-  const dialog = new KeyDialog(workspace);
+  const help = () => import("./key_dialog.js").then(({ openKeys }) => openKeys(workspace), () => workspace.view.say(t("offline")));
   // What a key does on every page of work; the second while there is an item on it.
-  const always = { keys: () => dialog.open(), last: () => find("#last-answers").click() };
+  const always = { keys: help, last: () => find("#last-answers").click() };
   const working = { skip: () => workspace.openSkip(), undo: () => workspace.view.undo?.(), submit: () => workspace.submit() };
+  find("#keys-button").addEventListener("click", help);
   const toggle = find("#keys-on");
   toggle.checked = remembered();
   toggle.addEventListener("change", () => remember(toggle.checked));
   keys.show();
+  document.addEventListener("keys", () => workspace.current && editor.render());
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;

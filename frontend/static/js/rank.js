@@ -77,7 +77,6 @@ class RankEditor {
     this.reading.mount(assignment);
     this.comment.value = this.state.comment;
     find("#work").dataset.method = this.method;
-    this.listKeys();
     this.selected = this.nextUnscored() ?? this.letters[0];
     this.render();
     window.scrollTo(0, 0);
@@ -284,12 +283,6 @@ class RankEditor {
     if (!rest.length) return;
     this.change(rest.reduce((state, { key }) => ranking.setFlag(state, this.selected, key, false, this.flagKeys), this.state));
     workspace.view.say(t("said_flag_no", { letter: this.selected, flag: listed(rest.map(({ label }) => label)) }));
-  }
-
-  // The dialog lists the keys of this way alone.
-  listKeys() {
-    for (const row of document.querySelectorAll("#keys-dialog [data-for]")) row.hidden = !row.dataset.for.split(" ").includes(this.method);
-    for (const part of document.querySelectorAll("#keys-dialog tbody")) part.hidden = !part.querySelector("tr:has(td):not([hidden])");
   }
 
   scope() {
