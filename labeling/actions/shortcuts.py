@@ -60,7 +60,7 @@ PARTS: dict[str, Promise] = {
 
 @dataclass(frozen=True)
 class Action:
-    """`also`: keys that do it too, whatever is chosen. `methods`: the ways of ranking that have it, or all."""
+    """`also`: keys that always do it too. `methods`: the ways of ranking that have it, or all."""
 
     name: str
     key: str

@@ -29,7 +29,7 @@ from labeling.models import (
     WrittenPrompt,
     WrittenPromptRevision,
 )
-from labeling.pages.work import to_change
+from labeling.pages.work import change_address
 
 SHOWN = REPEAT_AFTER
 """Of each kind: a hidden repeat is further back, so nobody reads here what they said the first time."""
@@ -93,7 +93,7 @@ def _given(answer: Any) -> Given:
         changes=len(own) - 1,
         changed_at=own[0].created_at if len(own) > 1 else None,
         is_reviewers=latest.labeler_id != answer.labeler_id,
-        change="" if fixed else to_change(answer),
+        change="" if fixed else change_address(answer),
         fixed=fixed,
     )
 

@@ -15,7 +15,7 @@ from labeling.actions import returns, verdicts
 from labeling.actions.errors import ActionError
 from labeling.doors import entered
 from labeling.models import Ranking, RankingRevision, Return
-from labeling.pages.work import to_change
+from labeling.pages.work import change_address
 
 SHOWN = 50
 """Of each list; what is older waits behind what is done first."""
@@ -117,7 +117,7 @@ def _sent(returned: Return) -> Sent:
     else:
         asked = answer.prompt.messages if returned.demonstration else []
         then, now = verdicts.turns_of(read), verdicts.turns_of(latest)
-    return Sent(returned, asked, then, now, to_change(answer))
+    return Sent(returned, asked, then, now, change_address(answer))
 
 
 def _places(revision: RankingRevision, ranking: Ranking) -> list[dict[str, Any]]:

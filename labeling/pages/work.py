@@ -51,7 +51,7 @@ WAYS = {
 PAGES = {Kind.RANK: "rank", Kind.DEMONSTRATE: "demonstrate", Kind.PROMPT: "write"}
 
 
-def to_change(answer: Ranking | Demonstration | WrittenPrompt) -> str:
+def change_address(answer: Ranking | Demonstration | WrittenPrompt) -> str:
     """Where its labeler opens an answer again, to change it."""
     if answer.item is None:
         return ""
@@ -131,7 +131,7 @@ def work_page(
 
 
 def _keys(user: User, kind: Kind) -> dict[str, Any]:
-    """What keys do, on the other pages too, which of them are listed here, and what this person has chosen."""
+    """What keys do, on the other pages too, what of it is listed here, and what this person has chosen."""
     actions = [
         {"name": action.name, "key": action.key, "also": action.also, "scopes": action.scopes}
         for action in shortcuts.ACTIONS.values()

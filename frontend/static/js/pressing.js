@@ -10,8 +10,10 @@ const SWITCH = "rankloop-shortcuts";
 export function bindKeys(workspace) {
   const { editor } = workspace;
   const help = () => import("./key_dialog.js").then(({ openKeys }) => openKeys(workspace), () => workspace.view.say(t("offline")));
+  const last = find("#last-answers");
+  last?.addEventListener("click", (event) => goOnceSent(event, workspace.line));
   // What a key does on every page of work; the second while there is an item on it.
-  const always = { keys: help, last: () => find("#last-answers").click() };
+  const always = { keys: help, last: () => last.click() };
   const working = { skip: () => workspace.openSkip(), undo: () => workspace.view.undo?.(), submit: () => workspace.submit() };
   find("#keys-button").addEventListener("click", help);
   const toggle = find("#keys-on");
@@ -36,6 +38,13 @@ export function bindKeys(workspace) {
     else if (!isWorking || !editor.press(pressed)) return;
     event.preventDefault();
   });
+}
+
+// What was answered a moment ago is in the list, too.
+function goOnceSent(event, line) {
+  if (!line.waiting) return;
+  event.preventDefault();
+  line.tail.then(() => event.target.click());
 }
 
 function isTyping(target) {
