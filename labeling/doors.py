@@ -122,6 +122,7 @@ DOORS: dict[str, Door] = {
     "onboarding": labeler(),
     "onboarding-work": labeler(),
     "my-work": labeler(),
+    "last-answers": labeler(),
     "set-wishes": labeler(),
     "api:me": PERSON,
     "api:set-workspace": PERSON,

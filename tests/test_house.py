@@ -68,7 +68,7 @@ def test_the_web_process_loads_neither_torch_nor_transformers():
 
 LOGIC = [
     "ranking", "insertion", "extremes", "clock", "work_spell", "diff", "unseen", "layout", "comparing",
-    "paste", "versions",
+    "paste", "versions", "shortcuts",
 ]  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from labeling.actions import audit, tokens
+from labeling.actions import audit, shortcuts, tokens
 from labeling.actions.errors import BadInput
 from labeling.models import User
 
@@ -25,12 +24,6 @@ READING: dict[str, tuple[Any, ...]] = {
     "blur": (True, False),
 }
 """How texts are read on the pages of work: what a setting may be, first what it is for who has not chosen."""
-MAX_KEYS = 60
-ACTION = re.compile(r"[a-z][a-z_]{0,39}")
-# One character that can be seen, or a key's name as the browser gives it (ArrowUp, F2), perhaps with Alt.
-KEY = re.compile(r"(?:Alt\+)?(?:[A-Z][A-Za-z0-9]{1,19}|[^\W_]|[!-~])")
-KEPT_KEYS = frozenset({"Tab", "Escape", "Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock", "Dead"})
-"""By these one gets about on any page; or they are no key of their own."""
 
 
 def check_language(language: str) -> str:
@@ -64,8 +57,8 @@ def reading(user: User) -> dict[str, Any]:
 
 
 def keys(user: User) -> dict[str, str]:
-    """Which key this person has given to which action of the pages of work."""
-    return dict(user.workspace.get("keys", {}))
+    """Which key this person has given to which action of the pages of work, as far as it is still good."""
+    return shortcuts.usable(user.workspace.get("keys", {}))
 
 
 @transaction.atomic
@@ -104,18 +97,14 @@ def _is_one_of(chosen: Any, values: tuple[Any, ...]) -> bool:
 
 
 def _check_keys(value: Mapping[str, Any]) -> dict[str, str]:
-    if len(value) > MAX_KEYS:
-        raise BadInput(_("At most %(most)d keys can be kept.") % {"most": MAX_KEYS}, field="value")
-    taken: set[str] = set()
     for action, key in value.items():
         field = f"value.{action[:40]}"
-        if not ACTION.fullmatch(action):
-            raise BadInput(_("This is no name of an action."), field=field)
-        if not isinstance(key, str) or not KEY.fullmatch(key) or key.removeprefix("Alt+") in KEPT_KEYS:
+        if action not in shortcuts.ACTIONS:
+            raise BadInput(_("There is no such action."), field=field)
+        if not shortcuts.is_key(key):
             raise BadInput(_("This is no key that can be chosen."), field=field)
-        if key.lower() in taken:
-            raise BadInput(_("This key is chosen twice."), field=field)
-        taken.add(key.lower())
+    if found := shortcuts.clash(value):
+        raise BadInput(found.message, field=f"value.{found.action}")
     return dict(value)
 
 

@@ -87,17 +87,22 @@ def revise(written: WrittenPrompt, body: dict[str, Any], key: str) -> Submitted:
     request = receive(written.assignment, body, key, FIELDS | {"base"}, WrittenPromptRevision.objects)
     if request.stored is not None:
         return _submitted(request.stored, created=False)
-    if WrittenPrompt.objects.select_for_update().get(pk=written.pk).prompt_id is not None:
-        raise NotNow(
-            _("The prompt has been taken into the project, and others work with it now."),
-            data={"code": "adopted"},
-        )
+    check_own(WrittenPrompt.objects.select_for_update().get(pk=written.pk))
     latest = written.revisions.order_by("-number")[0]
     base = check_base(body, latest.number, as_given(latest))
     given = _check(body, request.held.item)
     revision = _write(written, request, given, number=latest.number + 1, base=base)
     note_revision(written)
     return _submitted(revision, created=True)
+
+
+def check_own(written: WrittenPrompt) -> None:
+    """Raises NotNow once it has become one of the project's, and its author's alone no more."""
+    if written.prompt_id is not None:
+        raise NotNow(
+            _("The prompt has been taken into the project, and others work with it now."),
+            data={"code": "adopted"},
+        )
 
 
 def as_given(revision: WrittenPromptRevision) -> dict[str, Any]:

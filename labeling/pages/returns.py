@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling.actions import returns, verdicts
 from labeling.actions.errors import ActionError
 from labeling.doors import entered
-from labeling.models import Kind, Ranking, RankingRevision, Return
+from labeling.models import Ranking, RankingRevision, Return
+from labeling.pages.work import change_address
 
 SHOWN = 50
 """Of each list; what is older waits behind what is done first."""
-PAGES = {Kind.RANK: "rank", Kind.DEMONSTRATE: "demonstrate", Kind.PROMPT: "write"}
-"""Where an answer of each kind is changed."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +117,7 @@ def _sent(returned: Return) -> Sent:
     else:
         asked = answer.prompt.messages if returned.demonstration else []
         then, now = verdicts.turns_of(read), verdicts.turns_of(latest)
-    door = PAGES[answer.item.kind] if answer.item else ""
-    return Sent(returned, asked, then, now, _address(door, returned, answer))
-
-
-def _address(door: str, returned: Return, answer: Any) -> str:
-    with suppress(NoReverseMatch):
-        return f"{reverse(door, args=[returned.project.public_id])}?change={answer.public_id}"
-    return ""
+    return Sent(returned, asked, then, now, change_address(answer))
 
 
 def _places(revision: RankingRevision, ranking: Ranking) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from labeling.pages import (
     home,
     invitations,
     labeling_settings,
+    last_answers,
     members,
     my_work,
     onboarding,
@@ -79,6 +80,7 @@ urlpatterns = [
     path("p/<str:project>/onboarding/next/", onboarding.work, name="onboarding-work"),
     path("p/<str:project>/my-work/", my_work.show, name="my-work"),
     path("p/<str:project>/my-work/wishes", my_work.set_wishes, name="set-wishes"),
+    path("p/<str:project>/last-answers/", last_answers.show, name="last-answers"),
     path("p/<str:project>/sent-back/", returns.sent_back, name="sent-back"),
     path("returns/<str:returned>/reply", returns.reply, name="reply"),
     # --- reviewers' work ---

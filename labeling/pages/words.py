@@ -29,7 +29,7 @@ COMMON: dict[str, Promise] = {
     ),
     "submitted": _("Submitted"),
     "undo": _("Undo"),
-    "revising": _("You are changing the answer you just gave."),
+    "revising": _("You are changing an answer that you have given."),
     "revising_cancel": _("Leave it as it was"),
     "revised": _("Change saved"),
     "extra": _("Your answer came after its time, and somebody else had taken over. It is kept as an extra."),
@@ -47,6 +47,14 @@ COMMON: dict[str, Promise] = {
     "rest": _("You have worked for {n} minutes without a longer pause. A short break does good."),
     "rest_later": _("Go on"),
     "sent_back": _("A reviewer sent this back to you: {comment}"),
+    "keys_change": pgettext_lazy("key", "Change"),
+    "keys_press": _("Press a key"),
+    "keys_reset_one": _("Reset"),
+    "keys_ask": _("Press the new key of: {action}. Escape leaves it as it is."),
+    "keys_left": _("It stays as it was."),
+    "keys_set": _("{action}: {key}."),
+    "keys_reset": _("All keys are as they were at first."),
+    "keys_offline": _("The server cannot be reached: the key stays as it was."),
 }
 
 READING: dict[str, Promise] = COMMON | {
@@ -84,7 +92,7 @@ RANK: dict[str, Promise] = READING | {
     "flags": _("Flags"),
     "flagging": _("Flags of {letter}: press a key to set one, Escape to end."),
     "flagging_required": _(
-        "Flags of {letter}: a key goes from yes to no, N says no to all that are open, Escape ends."
+        "Flags of {letter}: a key goes from yes to no, {key_deny} says no to all that are open, Escape ends."
     ),
     "flag_yes": pgettext_lazy("flag", "Yes"),
     "flag_no": pgettext_lazy("flag", "No"),
@@ -102,12 +110,14 @@ RANK: dict[str, Promise] = READING | {
     "chip_unscored": _("{letter}, no score yet"),
     "keep_tie": _("Keep the tie"),
     "scored": _("{n} of {k} scored."),
-    "are_equal": _("{letters} are equal: order them, or press = to keep the tie."),
+    "are_equal": _("{letters} are equal: order them, or press {key_tie} to keep the tie."),
     "said_place": _("{letter}: place {n} of {k}."),
     "said_tied": _("{letters} tied at place {n}."),
     "conflicts": _("Pairs where scores and order disagree: {n}."),
     "hint_rate": _("Score an answer, or drag its letter here."),
-    "hint_direct": _("Put an answer first or last with [ and ], or drag its letter here."),
+    "hint_direct": _(
+        "Put an answer first or last with {key_move_up} and {key_move_down}, or drag its letter here."
+    ),
     "unplaced": _("Not in the order yet: {letters}."),
     "ask_two": _("Which is better, {left} or {right}?"),
     "ask_best": _("Which is the best of what is left?"),

@@ -16,13 +16,23 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from labeling import access
-from labeling.actions import preferences, queue
+from labeling.actions import preferences, queue, shortcuts
 from labeling.actions.errors import NotNow
 from labeling.actions.slots import ANSWERS
 from labeling.api.answers import own_answer
 from labeling.api.assignments import payload
 from labeling.doors import entered
-from labeling.models import Assignment, Kind, Membership, QualityPolicy, Return
+from labeling.models import (
+    Assignment,
+    Demonstration,
+    Kind,
+    Membership,
+    QualityPolicy,
+    Ranking,
+    Return,
+    User,
+    WrittenPrompt,
+)
 
 SKIP_REASONS: dict[str, Promise] = {
     "unclear": _("I do not understand what is asked"),
@@ -38,6 +48,15 @@ WAYS = {
     **dict.fromkeys(["tutorial", "test", "review", "failed"], "onboarding"),
 }
 """By what keeps a member from working (actions/admission.py), the page where they do something about it."""
+PAGES = {Kind.RANK: "rank", Kind.DEMONSTRATE: "demonstrate", Kind.PROMPT: "write"}
+
+
+def change_address(answer: Ranking | Demonstration | WrittenPrompt) -> str:
+    """Where its labeler opens an answer again, to change it."""
+    if answer.item is None:
+        return ""
+    page = reverse(PAGES[Kind(answer.item.kind)], args=[answer.project.public_id])
+    return f"{page}?{urlencode({'change': answer.public_id})}"
 
 
 def _to_change(membership: Membership, kind: Kind, answer: str) -> dict[str, Any] | None:
@@ -104,11 +123,32 @@ def work_page(
             "after": after,
             "break_after_minutes": _break_after(membership),
             "reading": reading,
-            "keys": preferences.keys(membership.user),
+            "keys": _keys(membership.user, kind),
         },
         **more,
     }
     return render(request, template, context)
+
+
+def _keys(user: User, kind: Kind) -> dict[str, Any]:
+    """What keys do, on the other pages too, what of it is listed here, and what this person has chosen."""
+    actions = [
+        {"name": action.name, "key": action.key, "also": action.also, "scopes": action.scopes}
+        for action in shortcuts.ACTIONS.values()
+    ]
+    parts = [
+        {
+            "title": str(shortcuts.PARTS[part]),
+            "actions": [[each.name, str(each.label), each.methods] for each in there],
+        }
+        for part, there in shortcuts.on_page(kind).items()
+    ]
+    return {
+        "actions": actions,
+        "parts": parts,
+        "chosen": preferences.keys(user),
+        "scope": shortcuts.SCOPES[kind][0],
+    }
 
 
 def _break_after(membership: Membership) -> int | None:

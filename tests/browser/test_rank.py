@@ -116,7 +116,7 @@ def test_all_bad_needs_scores_and_no_order(desk, until):
     build.rank_items(desk.project, 1, k=3)
     page = desk.open()
     desk.press("x", "1", "1", "2")
-    expect(page.get_by_label("All of them are bad")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="All of them are bad")).to_be_checked()
     desk.press("Enter")
     until(lambda: Ranking.objects.count() == 1)
     assert latest().all_bad
@@ -200,7 +200,7 @@ def test_one_key_shortcuts_can_be_switched_off(desk):
     page = desk.open()
     desk.press("?")
     page.get_by_label("Shortcuts of a single key are on").uncheck()
-    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Close", exact=True).click()
     desk.press("6")
     expect(page.locator("#submit-reason")).to_have_text("0 of 2 scored.")
     page.reload()

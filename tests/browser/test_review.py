@@ -131,7 +131,7 @@ def test_undo_takes_back_what_was_sent(reviewer, until):
     page = reviewer.open("review")
     page.get_by_role("button", name="Send the answer back to labeler 1").click()
     page.keyboard.type("Why?")
-    page.get_by_label("Leave it as it is").check()
+    page.get_by_role("radio", name="Leave it as it is").check()
     page.get_by_role("button", name="Submit").click()
     until(lambda: Return.objects.filter(state="open").count() == 1)
     page.get_by_role("button", name="Undo").click()
@@ -163,7 +163,7 @@ def test_a_draft_of_a_review_survives_a_reload(reviewer):
     page.keyboard.type("Too short")
     page.reload()
     expect(page.locator("#comment")).to_have_value("Too short")
-    expect(page.get_by_label("Send it back")).to_be_checked()
+    expect(page.get_by_role("radio", name="Send it back")).to_be_checked()
     expect(page.locator("#comment-label")).to_have_text("Why it goes back (its writer reads this)")
 
 

@@ -1,6 +1,7 @@
 // The question of a sort: what is asked now, how far it is, a button for each answer, and one to go back.
 
 import { h } from "./dom.js";
+import { hint } from "./keys.js";
 
 export class Asking {
   // act: {choose(value), back()}
@@ -18,7 +19,7 @@ export class Asking {
     return this.root.contains(document.activeElement);
   }
 
-  // `asks`: {text, count, choices: [{value, label, key}]}, or null once nothing is asked.
+  // `asks`: {text, count, choices: [{value, label, action}]}, or null once nothing is asked.
   render(asks, canGoBack) {
     const focused = this.hasFocus && (document.activeElement.dataset.value ?? "back");
     this.root.hidden = !asks && !canGoBack;
@@ -29,13 +30,13 @@ export class Asking {
     if (focused) this.refocus(focused);
   }
 
-  button({ value, label, key }) {
+  button({ value, label, action }) {
     return h(
       "button",
       { class: "button asking-choice", type: "button", "data-value": value, onclick: () => this.act.choose(value) },
       label,
-      key ? " " : null,
-      key ? h("kbd", { "aria-hidden": "true" }, key) : null,
+      action ? " " : null,
+      action ? hint(action) : null,
     );
   }
 

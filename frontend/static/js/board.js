@@ -1,6 +1,7 @@
 // The order as it stands: tiers from best to worst, each letter a chip, and what has no place yet.
 
 import { calm, h } from "./dom.js";
+import { hint } from "./keys.js";
 import { isUnresolved, tierOf } from "./ranking.js";
 import { listed, t } from "./words.js";
 
@@ -41,7 +42,7 @@ export class Board {
       h("span", { class: "tier-place", "aria-hidden": "true" }, String(place)),
       h("div", { class: "chips" }, ...chips),
       asks
-        ? h("button", { class: "button button--small tier-keep", type: "button", "data-letter": tier[0], onclick: () => this.act.tie(tier[0]) }, t("keep_tie"), " ", h("kbd", { "aria-hidden": "true" }, "="))
+        ? h("button", { class: "button button--small tier-keep", type: "button", "data-letter": tier[0], onclick: () => this.act.tie(tier[0]) }, t("keep_tie"), " ", hint("tie"))
         : null,
     );
   }

@@ -112,14 +112,10 @@ class DemonstrateEditor {
     this.text.style.height = `${this.text.scrollHeight + 2}px`;
   }
 
-  press(event) {
-    const { key } = event;
-    if (find("#work").hidden) return false;
-    if (key.toLowerCase() === "s") workspace.openSkip();
-    else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
-    else if (key.toLowerCase() === "p") preview.toggle();
-    else if (key.toLowerCase() === "v") history.open();
-    else return !event.altKey && this.reading.press(event);
+  press(pressed) {
+    if (pressed.action === "preview") preview.toggle();
+    else if (pressed.action === "versions") history.open();
+    else return this.reading.press(pressed);
     return true;
   }
 }

@@ -1,11 +1,9 @@
 // The flags of one answer. Those that want a yes or a no stand open; the others fold away until they are needed.
 
 import { h } from "./dom.js";
+import { keys } from "./keys.js";
 import { flagOf, unanswered } from "./ranking.js";
 import { t } from "./words.js";
-
-// T, N, L, J and K mean something else while flags are set.
-export const FLAG_KEYS = "1234567890QWERYUIOP";
 
 // In the order of their keys: what must be answered comes first.
 export function inKeyOrder(flags) {
@@ -14,7 +12,7 @@ export function inKeyOrder(flags) {
 
 // The key of a flag at this place; beyond the last key there are buttons.
 export function keyAt(place) {
-  return place < FLAG_KEYS.length ? h("kbd", { "aria-hidden": "true" }, FLAG_KEYS[place]) : null;
+  return h("kbd", { "data-flag-place": place, "aria-hidden": "true" }, keys.flags[place] ?? "");
 }
 
 export class Flags {

@@ -211,13 +211,10 @@ class PromptEditor {
     }
   }
 
-  press({ key }) {
-    if (find("#work").hidden) return false;
-    if (key.toLowerCase() === "s") workspace.openSkip();
-    else if (key.toLowerCase() === "u" && workspace.view.undo) workspace.view.undo();
-    else if (key.toLowerCase() === "p") preview.toggle();
-    else if (key.toLowerCase() === "v") history.open();
-    else if (key.toLowerCase() === "e" && this.isFewShot) this.examples.add();
+  press({ action }) {
+    if (action === "preview") preview.toggle();
+    else if (action === "versions") history.open();
+    else if (action === "add_example" && this.isFewShot) this.examples.add();
     else return false;
     return true;
   }

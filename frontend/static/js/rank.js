@@ -7,7 +7,8 @@ import { Cards } from "./cards.js";
 import { showConversation } from "./conversation.js";
 import { find } from "./dom.js";
 import { dragging } from "./drag.js";
-import { FLAG_KEYS, inKeyOrder } from "./flags.js";
+import { inKeyOrder } from "./flags.js";
+import { keys } from "./keys.js";
 import * as ranking from "./ranking.js";
 import { Reading } from "./reading.js";
 import { RubricDialog } from "./rubric.js";
@@ -76,8 +77,6 @@ class RankEditor {
     this.reading.mount(assignment);
     this.comment.value = this.state.comment;
     find("#work").dataset.method = this.method;
-    find("#tiers").dataset.hint = t(this.way.seeds ? "hint_rate" : "hint_direct");
-    for (const row of document.querySelectorAll("#keys-dialog [data-for]")) row.hidden = !row.dataset.for.split(" ").includes(this.method);
     this.selected = this.nextUnscored() ?? this.letters[0];
     this.render();
     window.scrollTo(0, 0);
@@ -242,6 +241,7 @@ class RankEditor {
     const shown = this.shown();
     if (!shown.includes(this.selected)) this.selected = shown[0];
     find("#work").classList.toggle("is-sorting", Boolean(sorting));
+    find("#tiers").dataset.hint = t(this.way.seeds ? "hint_rate" : "hint_direct");
     find("#finish").hidden = Boolean(sorting);
     this.asking.render(sorting && this.way.ask(sorting), Boolean(this.state.choices?.length) && !this.state.all_bad);
     this.cards.pair(shown === this.letters ? null : shown);
@@ -285,31 +285,27 @@ class RankEditor {
     workspace.view.say(t("said_flag_no", { letter: this.selected, flag: listed(rest.map(({ label }) => label)) }));
   }
 
+  scope() {
+    if (this.flagging) return "flags";
+    return this.sorting() ? this.method : "rank";
+  }
+
   // True where the key meant something here.
-  press(event) {
-    if (find("#work").hidden) return false;
-    const isDone = event.altKey ? this.pressAlt(event.key) : this.flagging ? this.pressFlag(event) : this.pressSort(event) || this.pressPlain(event);
+  press(pressed) {
+    const isDone = this.flagging ? this.pressFlag(pressed) : (this.sorting() ? this.pressSort(pressed) : this.pressOrder(pressed)) || this.pressAny(pressed);
     if (isDone) this.used.add("keys");
     // How one reads is no part of how one ranks.
-    return isDone || (!event.altKey && !this.flagging && this.reading.press(event));
+    return isDone || (!this.flagging && this.reading.press(pressed));
   }
 
-  pressAlt(key) {
-    if (key !== "ArrowUp" && key !== "ArrowDown") return false;
-    this.moveOn(this.selected, key === "ArrowUp" ? -1 : 1);
-    return true;
-  }
-
-  pressFlag({ key, target }) {
-    const letter = key.length === 1 ? key.toUpperCase() : "";
-    const flag = letter && this.flags[FLAG_KEYS.indexOf(letter)];
-    const isRadio = target.type === "radio";
-    if (key === "Escape" || key === "Enter" || letter === "T") this.flag(false);
+  pressFlag({ action, own, key }) {
+    const flag = own && this.flags[keys.flags.indexOf(own)];
+    if (key === "Escape" || key === "Enter" || action === "flags") this.flag(false);
     else if (flag) this.setFlag(this.selected, flag, ranking.turnFlag(this.state, this.selected, flag, this.flagKeys));
-    else if (letter === "N") this.denyRest();
-    else if (letter === "L") this.help.open();
-    else if (letter === "J" || (key === "ArrowRight" && !isRadio)) this.flagOther(1);
-    else if (letter === "K" || (key === "ArrowLeft" && !isRadio)) this.flagOther(-1);
+    else if (action === "deny") this.denyRest();
+    else if (action === "rubric") this.help.open();
+    else if (action === "next") this.flagOther(1);
+    else if (action === "previous") this.flagOther(-1);
     else return false;
     return true;
   }
@@ -319,34 +315,33 @@ class RankEditor {
     this.flag(true);
   }
 
-  // In a sort a letter is an answer to what it asks, and what would place or score by hand waits for its end.
-  pressSort({ key }) {
-    if (key === "Backspace" && this.state.choices?.length) this.back();
-    else if (!this.sorting()) return false;
-    else if (key in this.way.keys) this.choose(this.way.keys[key]);
-    else if (key.length === 1 && this.letters.includes(key.toUpperCase())) this.choose(key.toUpperCase());
-    else return key === "[" || key === "]" || (this.shown() !== this.letters && /^\d$/.test(key));
+  // In a sort a letter is an answer to what it asks, and what would score by hand waits for its end.
+  pressSort({ action, own }) {
+    if (action in this.way.actions) this.choose(this.way.actions[action]);
+    else if (this.letters.includes(own)) this.choose(own);
+    else return this.shown() !== this.letters && /^\d$/.test(own);
     return true;
   }
 
-  pressPlain({ key, target }) {
-    const letter = key.length === 1 ? key.toUpperCase() : "";
-    const score = Number(key);
-    const isRadio = target.type === "radio";
-    if (this.letters.includes(letter)) this.select(letter, { focus: true });
-    else if (key.length === 1 && score >= this.scale.min && score <= this.scale.max) this.scoreAndGoOn(score);
-    else if (letter === "J" || (key === "ArrowRight" && !isRadio)) this.step(1);
-    else if (letter === "K" || (key === "ArrowLeft" && !isRadio)) this.step(-1);
-    else if (key === "[") this.moveOn(this.selected, -1);
-    else if (key === "]") this.moveOn(this.selected, 1);
-    else if (key === "=") this.tie(this.selected);
-    else if (letter === "X") this.change({ ...this.state, all_bad: !this.state.all_bad });
-    else if (letter === "T") this.flag(true);
-    else if (letter === "L") this.help.open();
-    else if (letter === "M") this.openComment();
-    else if (letter === "S") workspace.openSkip();
-    else if (letter === "U") workspace.view.undo?.();
-    else if (key === "Enter") workspace.submit();
+  pressOrder({ action, own }) {
+    if (this.letters.includes(own)) this.select(own, { focus: true });
+    else if (action === "move_up") this.moveOn(this.selected, -1);
+    else if (action === "move_down") this.moveOn(this.selected, 1);
+    else if (action === "tie") this.tie(this.selected);
+    else return false;
+    return true;
+  }
+
+  pressAny({ action, own }) {
+    const score = Number(own);
+    if (own && score >= this.scale.min && score <= this.scale.max) this.scoreAndGoOn(score);
+    else if (action === "back" && this.state.choices?.length) this.back();
+    else if (action === "next") this.step(1);
+    else if (action === "previous") this.step(-1);
+    else if (action === "all_bad") this.change({ ...this.state, all_bad: !this.state.all_bad });
+    else if (action === "flags") this.flag(true);
+    else if (action === "rubric") this.help.open();
+    else if (action === "comment") this.openComment();
     else return false;
     return true;
   }

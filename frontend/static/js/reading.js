@@ -14,7 +14,7 @@ const SAVE_AFTER = 800;
 const MARKUP = /[*_`#|$\\~<>[\]]|&[#\w]+;|^ {0,3}([-+=]|\d+[.)])/m;
 // Items whose HTML is kept, for who goes back to one.
 const KEPT = 8;
-const SWITCHES = { r: "raw", v: "invisible", w: "diff", y: "together" };
+const SWITCHES = ["raw", "invisible", "diff", "together"];
 
 export class Reading {
   // say(text); select(letter): an answer was chosen here.
@@ -273,17 +273,15 @@ export class Reading {
   // --- keys ---------------------------------------------------------------------------------------------
 
   // True where the key meant something here.
-  press({ key, shiftKey, target }) {
-    const name = key.toLowerCase();
-    if (name in SWITCHES && (this.cards || name === "r" || name === "v")) this.turn(SWITCHES[name]);
-    else if (name === "z" && this.cards) this.nextLayout();
-    else if (name === "p" && this.cards) this.pin(this.selected);
-    else if (name === "o") this.fold(!this.isFolded);
-    else if (name === "n" && this.sensitive.length && this.chosen.blur) this.reveal();
-    else if (key === "," || key === ".") this.widen(key === "." ? 1 : -1);
-    else if (key === " " && this.panes.panes.length && !target.closest("button, input, summary, a")) {
-      return this.panes.scroll(this.answers.get(this.selected)?.element, shiftKey ? -1 : 1);
-    } else return false;
+  press({ action, isBack }) {
+    if (SWITCHES.includes(action)) this.turn(action);
+    else if (action === "layout") this.nextLayout();
+    else if (action === "pin") this.pin(this.selected);
+    else if (action === "fold") this.fold(!this.isFolded);
+    else if (action === "reveal" && this.sensitive.length && this.chosen.blur) this.reveal();
+    else if (action === "narrower" || action === "wider") this.widen(action === "wider" ? 1 : -1);
+    else if (action === "scroll" && this.panes.panes.length) return this.panes.scroll(this.answers.get(this.selected)?.element, isBack ? -1 : 1);
+    else return false;
     return true;
   }
 

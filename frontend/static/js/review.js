@@ -66,16 +66,14 @@ class ReviewEditor {
     reason.classList.toggle("is-error", Boolean(this.refusal));
   }
 
-  press(event) {
-    if (find("#work").hidden) return false;
-    const key = event.key.toLowerCase();
-    if (this.part.press(event)) return true;
-    if (event.altKey) return false;
-    if (key === "m") this.comment.focus();
-    else if (key === "s") workspace.openSkip();
-    else if (key === "u") workspace.view.undo?.();
-    else if (key === "enter") workspace.submit();
-    else return false;
+  scope() {
+    return this.isText ? "text" : "answers";
+  }
+
+  press(pressed) {
+    if (this.part.press(pressed)) return true;
+    if (pressed.action !== "comment") return false;
+    this.comment.focus();
     return true;
   }
 }

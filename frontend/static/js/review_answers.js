@@ -3,12 +3,13 @@
 
 import { adopted, compare } from "./comparing.js";
 import { find, h, icon } from "./dom.js";
+import { hint } from "./keys.js";
 import * as ranking from "./ranking.js";
 import { scoreSteps } from "./steps.js";
 import { listed, sentences, t } from "./words.js";
 
-const ADOPT_KEYS = "qwrtyp";
-const VERDICT_KEYS = { o: "", l: "accepted", x: "rejected" };
+const ADOPTING = 6;
+const VERDICTS = { item_order: "", item_accept: "accepted", item_reject: "rejected" };
 
 // As the dialog of the page itself asks for a reason.
 const skipWords = (reason) => find(`#skip-dialog input[value="${CSS.escape(reason)}"] + span`)?.textContent ?? reason;
@@ -65,13 +66,13 @@ export class AnswersReview {
 
   column(answer, index) {
     const { labeler } = answer;
-    const key = ADOPT_KEYS[index]?.toUpperCase();
+    const hasKey = index < ADOPTING;
     const adopt = h(
       "button",
       { class: "button button--small", type: "button", "aria-label": t("adopt_of", { n: labeler }), onclick: () => this.adopt(index) },
       t("adopt"),
-      key ? " " : null,
-      key ? h("kbd", { "aria-hidden": "true" }, key) : null,
+      hasKey ? " " : null,
+      hasKey ? hint(`adopt_${index + 1}`) : null,
     );
     const back = h("button", { class: "button button--quiet button--small", type: "button", "aria-pressed": "false", "data-back": labeler, "aria-label": t("send_back_to", { n: labeler }), onclick: () => this.toggleSent(labeler) }, t("send_back"));
     return h("th", { scope: "col" }, h("span", { class: "labeler" }, t("labeler", { n: labeler })), h("span", { class: "cluster" }, answer.tiers ? adopt : null, back));
@@ -268,27 +269,19 @@ export class AnswersReview {
     for (const button of this.root.querySelectorAll("[data-back]")) button.setAttribute("aria-pressed", String(this.sent.has(Number(button.dataset.back))));
   }
 
-  press(event) {
-    const { key, altKey, target } = event;
-    if (altKey) {
-      if ((key !== "ArrowUp" && key !== "ArrowDown") || !this.selected) return false;
-      this.change(ranking.move(this.state, this.selected, key === "ArrowUp" ? -1 : 1), this.selected);
-      return true;
-    }
-    const lower = key.toLowerCase();
-    const letter = key.length === 1 ? key.toUpperCase() : "";
-    const score = Number(key);
-    const isRadio = target.type === "radio";
-    const adopting = key.length === 1 ? ADOPT_KEYS.indexOf(lower) : -1;
-    if (this.letters.includes(letter)) this.select(letter, { focus: true });
-    else if (adopting >= 0 && adopting < this.answers.length) this.adopt(adopting);
-    else if (lower in VERDICT_KEYS && (VERDICT_KEYS[lower] || this.hasOrder)) this.decide(VERDICT_KEYS[lower]);
+  press({ action, own }) {
+    const score = Number(own);
+    const adopting = action.startsWith("adopt_") ? Number(action.slice("adopt_".length)) : 0;
+    if (this.letters.includes(own)) this.select(own, { focus: true });
+    else if (adopting && adopting <= this.answers.length) this.adopt(adopting - 1);
+    else if (action in VERDICTS && (VERDICTS[action] || this.hasOrder)) this.decide(VERDICTS[action]);
     else if (!this.hasOrder) return false;
-    else if (key.length === 1 && score >= this.scale.min && score <= this.scale.max) this.scoreAndGoOn(score);
-    else if (lower === "j" || (key === "ArrowRight" && !isRadio)) this.step(1);
-    else if (lower === "k" || (key === "ArrowLeft" && !isRadio)) this.step(-1);
-    else if (key === "[" || key === "]") this.change(ranking.move(this.state, this.selected, key === "[" ? -1 : 1), this.selected);
-    else if (key === "=") this.tie(this.selected);
+    else if (own && score >= this.scale.min && score <= this.scale.max) this.scoreAndGoOn(score);
+    else if (action === "next") this.step(1);
+    else if (action === "previous") this.step(-1);
+    else if (action === "move_up") this.change(ranking.move(this.state, this.selected, -1), this.selected);
+    else if (action === "move_down") this.change(ranking.move(this.state, this.selected, 1), this.selected);
+    else if (action === "tie") this.tie(this.selected);
     else return false;
     return true;
   }

@@ -5,7 +5,7 @@ import { showChanges } from "./marks.js";
 import { scoreSteps } from "./steps.js";
 import { t } from "./words.js";
 
-const KEYS = { a: "accepted", e: "edited", b: "returned", x: "rejected" };
+const VERDICTS = { text_accept: "accepted", text_edit: "edited", text_return: "returned", text_reject: "rejected" };
 const ROLES = ["system", "user", "assistant"];
 
 export class TextReview {
@@ -107,15 +107,14 @@ export class TextReview {
     });
   }
 
-  press({ key, altKey }) {
-    if (altKey) return false;
-    const verdict = KEYS[key.toLowerCase()];
-    const score = Number(key);
+  press({ action, own }) {
+    const verdict = VERDICTS[action];
+    const score = Number(own);
     if (verdict) {
       this.decide(verdict);
       if (verdict === "edited") this.turns.at(-1).area.focus();
       if (verdict === "returned") find("#comment").focus();
-    } else if (key.length === 1 && score >= this.scale.min && score <= this.scale.max) this.rate(score);
+    } else if (own && score >= this.scale.min && score <= this.scale.max) this.rate(score);
     else return false;
     return true;
   }

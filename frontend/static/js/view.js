@@ -1,6 +1,7 @@
 // The parts of the page around the work itself: what is said aloud, the state of saving, notices, toasts.
 
 import { find, h } from "./dom.js";
+import { hint } from "./keys.js";
 import { t } from "./words.js";
 
 const TOAST_FOR = 8000;
@@ -53,7 +54,7 @@ export class View {
   // A toast stays while the pointer or the focus is on it.
   toast(text, label, run) {
     this.untoast();
-    const button = h("button", { class: "button button--small", type: "button" }, label, " ", h("kbd", {}, "U"));
+    const button = h("button", { class: "button button--small", type: "button" }, label, " ", hint("undo"));
     const toast = h("div", { class: "toast" }, h("span", {}, text), button);
     const leave = () => (toast.matches(":hover, :focus-within") ? (this.timer = setTimeout(leave, 1500)) : this.untoast());
     this.undo = () => {

@@ -1,5 +1,5 @@
 // The ways to an order that a project can choose: whether scores give places, and for a sort what it asks, what is
-// said of an answer to that, and its keys besides the letters.
+// said of an answer to that, and which actions give one, besides the letters.
 
 import * as extremes from "./extremes.js";
 import * as insertion from "./insertion.js";
@@ -9,14 +9,14 @@ import { listed, t } from "./words.js";
 const twoUp = {
   seeds: false,
   sort: insertion,
-  keys: { ArrowLeft: "left", ArrowRight: "right", "=": "equal" },
+  actions: { left: "left", right: "right", equal: "equal" },
   ask: ({ asks, made, most }) => ({
     text: t("ask_two", asks),
     count: t("ask_step", { n: made + 1, most }),
     choices: [
-      { value: "left", label: t("is_better", { letter: asks.left }), key: "←" },
-      { value: "right", label: t("is_better", { letter: asks.right }), key: "→" },
-      { value: "equal", label: t("is_equal"), key: "=" },
+      { value: "left", label: t("is_better", { letter: asks.left }), action: "left" },
+      { value: "right", label: t("is_better", { letter: asks.right }), action: "right" },
+      { value: "equal", label: t("is_equal"), action: "equal" },
     ],
   }),
   said(_asks, { left, right, said }) {
@@ -28,11 +28,11 @@ const twoUp = {
 const bestAndWorst = {
   seeds: false,
   sort: extremes,
-  keys: { [extremes.REST]: extremes.REST },
+  actions: { equal: extremes.REST },
   ask: ({ asks, made, most }) => ({
     text: t(asks.end === "best" ? "ask_best" : "ask_worst"),
     count: t("ask_step", { n: made + 1, most }),
-    choices: [...asks.letters.map((letter) => ({ value: letter, label: letter })), { value: extremes.REST, label: t("rest_equal"), key: "=" }],
+    choices: [...asks.letters.map((letter) => ({ value: letter, label: letter })), { value: extremes.REST, label: t("rest_equal"), action: "equal" }],
   }),
   said({ end, letters }, choice) {
     if (choice === extremes.REST) return t("are_tied", { letters: listed(letters) });

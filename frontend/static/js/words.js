@@ -1,11 +1,16 @@
-// The page's strings, already translated by the server.
+// The page's strings, already translated by the server. A {key_…} in them is the key of that action.
+
+import { keys } from "./keys.js";
 
 const words = JSON.parse(document.getElementById("words").textContent);
 const language = document.documentElement.lang || "en";
 
 export function t(key, values = {}) {
   if (!(key in words)) throw new Error(`no string named ${key}`);
-  return words[key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  return words[key].replace(/\{(\w+)\}/g, (whole, name) => {
+    if (name in values) return String(values[name]);
+    return name.startsWith("key_") ? keys.cap(name.slice("key_".length)) : whole;
+  });
 }
 
 export function listed(entries) {

@@ -6,7 +6,8 @@
 //   answer(seconds)                              what the server is sent
 //   problem()                                    why it cannot be submitted yet, or ""
 //   isBlank()                                    nothing has been done yet
-//   press(event)                                 a key outside a field; true where it meant something
+//   press({action, own, key, isBack})            a key outside a field (keys.js); true where it meant something
+//   scope?(), render()                           the state that decides what keys do; what the page says, anew
 //
 // The next item is shown from memory; submit, show and reserve follow in the line, in that order.
 
@@ -14,9 +15,9 @@ import { Api } from "./api.js";
 import { ActiveClock } from "./clock.js";
 import { find, newKey } from "./dom.js";
 import { Draft } from "./drafts.js";
-import { bindKeys } from "./keys.js";
 import { Lease } from "./lease.js";
 import { Line } from "./line.js";
+import { bindKeys } from "./pressing.js";
 import { skipDialog } from "./skip.js";
 import { Store } from "./storage.js";
 import { View } from "./view.js";
@@ -53,7 +54,7 @@ export class Workspace {
     find("#submit").addEventListener("click", () => this.submit());
     find("#skip").addEventListener("click", this.openSkip);
     find("#look").addEventListener("click", () => this.look());
-    bindKeys({ press: (event) => editor.press(event), submit: () => this.submit() });
+    bindKeys(this);
   }
 
   start() {
