@@ -25,7 +25,7 @@ from labeling.actions.checks import Chosen
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.finding import Place, hold_next, lock_place, take_reserved
 from labeling.actions.prepared import Row, Statement
-from labeling.actions.slots import free_slot
+from labeling.actions.slots import check_unanswered, free_slot
 from labeling.actions.text import check_json, check_text
 from labeling.models import (
     Assignment,
@@ -91,7 +91,7 @@ SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(
 FROM labeling_item item JOIN labeling_project project ON project.id = item.project_id
 WHERE item.id = %(item)s
 ON CONFLICT (item_id, labeler_id) WHERE NOT is_repeat DO UPDATE SET
-    token = excluded.token, slot_id = excluded.slot_id, state = excluded.state,
+    slot_id = excluded.slot_id, state = excluded.state,
     lease_until = excluded.lease_until, closed_at = NULL,
     opened_at = coalesce(labeling_assignment.opened_at, excluded.opened_at)
 RETURNING {HELD}
@@ -219,7 +219,8 @@ INSERT INTO labeling_draft (assignment_id, sequence, body, updated_at)
 VALUES (%(assignment)s, %(sequence)s, %(body)s::jsonb, clock_timestamp())
 ON CONFLICT (assignment_id) DO UPDATE SET
     sequence = excluded.sequence, body = excluded.body, updated_at = excluded.updated_at
-    WHERE labeling_draft.sequence <= excluded.sequence
+    WHERE labeling_draft.sequence < excluded.sequence
+       OR (labeling_draft.sequence = excluded.sequence AND labeling_draft.body = excluded.body)
 RETURNING id
 """
 
@@ -246,10 +247,11 @@ def lock_and(assignment: Assignment, *after: Statement) -> tuple[Assignment, lis
 
 @transaction.atomic
 def show(assignment: Assignment) -> Assignment:
-    """The reserved item is on the screen now. Raises NotNow if it was lost or another is still open."""
+    """The reserved item is on the screen now. Raises NotNow if it was lost or done, or another is open."""
     held = lock(assignment)
     if held.state == Assignment.State.OPEN:
         return held
+    check_unanswered(held)
     if held.state != Assignment.State.RESERVED:
         raise NotNow(_("This item was given to somebody else meanwhile."), data={"code": "lease_lost"})
     others = Assignment.objects.filter(
@@ -263,8 +265,9 @@ def show(assignment: Assignment) -> Assignment:
 
 @transaction.atomic
 def renew(assignment: Assignment) -> datetime.datetime:
-    """Activity: the open lease and the reservation behind it run anew. Raises NotNow if it was lost."""
+    """Activity: the open lease and the reservation behind it run anew. Raises NotNow if lost or done."""
     held = lock(assignment)
+    check_unanswered(held)
     return _renew(held)
 
 
@@ -293,7 +296,8 @@ def _renew(held: Assignment) -> datetime.datetime:
 def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> datetime.datetime | None:
     """Keep what has been done so far and renew the lease; None where the lease is over (the draft stays).
 
-    Raises Stale, with the stored draft, if a newer one is there; NotNow once the item is answered.
+    Raises Stale, with the stored draft, if a newer one is there, or another of the same number; NotNow once
+    the item is done.
     """
     if isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence < 2**53:
         raise BadInput(_("A sequence number is wanted."), field="sequence")
@@ -301,8 +305,7 @@ def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> d
         raise BadInput(_("An object is wanted."), field="body")
     check_json(body, "body", max_bytes=MAX_DRAFT_BYTES)
     held = lock(assignment)
-    if held.state in (Assignment.State.ANSWERED, Assignment.State.SKIPPED):
-        raise NotNow(_("This item is already done."), data={"code": "done"})
+    check_unanswered(held)
     values = {"assignment": held.pk, "sequence": sequence, "body": json.dumps(body)}
     if prepared.row(DRAFT, values) is None:
         draft = Draft.objects.get(assignment=held)
@@ -314,10 +317,13 @@ def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> d
 
 
 @transaction.atomic
-def release(assignment: Assignment) -> None:
-    """Give an unfinished item back; its draft stays for when it comes again."""
+def release(assignment: Assignment, *, ahead: bool = False) -> None:
+    """Give an unfinished item back; its draft stays for when it comes again.
+
+    With `ahead` only while it is loaded ahead: another tab may have it on the screen meanwhile.
+    """
     held = lock(assignment)
-    if held.state in Assignment.LIVE:
+    if held.state == Assignment.State.RESERVED or (held.state == Assignment.State.OPEN and not ahead):
         _end(held, Assignment.State.RELEASED)
 
 
@@ -355,8 +361,7 @@ def skip(assignment: Assignment, reason: str, comment: str = "") -> None:
     held = lock(assignment)
     if held.state == Assignment.State.SKIPPED:
         return
-    if held.state == Assignment.State.ANSWERED:
-        raise NotNow(_("This item is already done."), data={"code": "done"})
+    check_unanswered(held)
     was_live = held.state in Assignment.LIVE
     Assignment.objects.filter(pk=held.pk).update(
         state=Assignment.State.SKIPPED, skip_reason=reason, skip_comment=comment, closed_at=Now()
