@@ -20,10 +20,10 @@ Handler = Callable[[HttpRequest], HttpResponse]
 class CompressMiddleware(GZipMiddleware):
     """Pages and JSON travel gzipped: a page of work is three to four times smaller so.
 
-    A response that is compressed tells by its length how alike its parts are (BREACH). What that could reach
-    here is no secret for long or from afar: CSRF tokens are masked anew in each response, the session's cookie
-    is sent to no hidden request of another site (SameSite=Lax), and a random length is added to each response.
-    Files are streamed as they are, with their length; static ones are compressed when they are collected.
+    The length of what is compressed tells how alike its parts are, and so, to who may try again and again, a
+    secret beside text of their own (BREACH). Here they may not: CSRF tokens are masked anew in each response,
+    the session's cookie goes with no hidden request of another site (SameSite=Lax), and a random length is
+    added. Files are streamed as they are, with their length; static ones were compressed when collected.
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -282,7 +282,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
-# Whether other sites may read them is asked by each file in a header: it weighs, and nobody has any business to.
+# Other sites have no business with them; a header in each file would let them.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 REST_FRAMEWORK = {

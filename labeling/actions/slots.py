@@ -31,8 +31,8 @@ ANSWERS: dict[str, type[Answer]] = {
 
 def stored(held: Assignment) -> dict[str, Any] | None:
     """The answer to this assignment, and the number of its latest revision; None where there is none."""
-    answers: Any = ANSWERS[held.kind].objects
-    found = answers.filter(assignment=held).annotate(latest=Max("revisions__number"))
+    answers: Any = ANSWERS[held.kind]
+    found = answers.objects.filter(assignment=held).annotate(latest=Max("revisions__number"))
     one = found.values_list("public_id", "latest").first()
     return None if one is None else {"answer": one[0], "revision": one[1]}
 

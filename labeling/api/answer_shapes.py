@@ -133,9 +133,7 @@ class StoredShape(Shape):
 
 class HeldShape(Shape):
     assignment = AssignmentShape()
-    stored = StoredShape(
-        allow_null=True, help_text="The answer that was given to it; null where there is none."
-    )
+    stored = StoredShape(allow_null=True, help_text="The answer to it; null where there is none.")
 
 
 class ReleaseBody(Shape):

@@ -149,8 +149,8 @@ class Renew(View):
 class SaveDraft(View):
     """Keep what has been done so far, and renew the lease.
 
-    The higher sequence number wins. A lower one, or the same with another body, is refused with the draft that
-    is stored.
+    The higher sequence number wins. A lower one, or the same with another body, is refused with the draft
+    that is stored.
     """
 
     @extend_schema(request=DraftShape, responses={200: SavedShape})

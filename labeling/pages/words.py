@@ -40,12 +40,12 @@ COMMON: dict[str, Promise] = {
     ),
     "draft_show": _("Show what was done there"),
     "answered_before": _(
-        "You have answered this item already, perhaps in another tab. That answer stands; what is here can be "
-        "submitted as a change of it."
+        "You have answered this item already, perhaps in another tab. That answer stands; what is here can "
+        "be submitted as a change of it."
     ),
     "changed_before": _(
-        "The answer was changed meanwhile, perhaps in another tab. What you wrote is still here; submitted, it "
-        "becomes the latest version."
+        "The answer was changed meanwhile, perhaps in another tab. What you wrote is still here; submitted, "
+        "it becomes the latest version."
     ),
     "done_elsewhere": _("You submitted that item in another tab."),
     "not_yours": _(

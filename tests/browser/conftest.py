@@ -111,10 +111,9 @@ class Product:
         variables["GRANIAN_WORKERS"] = "1"
         service = SERVICES["web"]
         # Compressing what only operators load takes long.
-        unused = [
-            f"--ignore={name}" for name in ("admin", "unfold", "drf_spectacular_sidecar", "rest_framework")
-        ]
-        collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity=0", *unused]
+        unused = ("admin", "unfold", "drf_spectacular_sidecar", "rest_framework")
+        options = ["--no-input", "--verbosity=0", *(f"--ignore={name}" for name in unused)]
+        collect = [sys.executable, "manage.py", "collectstatic", *options]
         subprocess.run(collect, cwd=ROOT, env=service.environment(variables), check=True)
         command = [sys.executable, *service.arguments]
         self.process = Process("web", command, state, environment=service.environment(variables))

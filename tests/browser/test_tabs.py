@@ -1,4 +1,4 @@
-"""One item in two tabs, or in two browsers: nothing is lost, nothing lands twice, and the page says what happened."""
+"""One item in two tabs or two browsers: nothing is lost, nothing lands twice, and the page says so."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Pages for a slow line: what a first visit loads, as it goes over the wire from the server of an installation.
+"""Pages for a slow line: what a first visit loads from the server of an installation, over the wire.
 
-Counted is the compressed content of everything: page, styles, scripts, pictures and calls of the API, the next item
-included. Headers stand beside it: over HTTP/1.1 they weigh some 400 bytes each, over TLS (HTTP/2) next to nothing.
+Counted is the compressed content of everything: page, styles, scripts, pictures and calls of the API, those
+for the next item included. Headers stand beside it: over HTTP/1.1 they weigh some 400 bytes each, over TLS,
+where it is HTTP/2, next to nothing.
 """
 
 from __future__ import annotations
