@@ -27,16 +27,7 @@ from labeling.actions.finding import Place, hold_next, lock_place, take_reserved
 from labeling.actions.prepared import Row, Statement
 from labeling.actions.slots import check_unanswered, free_slot
 from labeling.actions.text import check_json, check_text
-from labeling.models import (
-    Assignment,
-    Draft,
-    Item,
-    Kind,
-    Membership,
-    Role,
-    Rubric,
-    Slot,
-)
+from labeling.models import Assignment, Draft, Item, Kind, Membership, Role, Rubric, Slot
 from labeling.models.queue import BANDS
 
 LEASE: dict[str, datetime.timedelta] = {
@@ -199,7 +190,6 @@ def _open(pk: int, kind: str) -> Assignment:
 
 # --- holding a lease ---------------------------------------------------------------------------------
 
-
 LOCK = f"""
 SELECT {prepared.columns(Assignment, "held")}, {prepared.columns(Rubric, "rubric")}
 FROM labeling_assignment held JOIN labeling_rubric rubric ON rubric.id = held.rubric_id
@@ -277,16 +267,11 @@ def _renew(held: Assignment) -> datetime.datetime:
             _("Your time for this item is over. You can still submit: nothing you wrote is lost."),
             data={"code": "lease_lost"},
         )
-    renewed = prepared.rows(
-        RENEW,
-        {
-            "labeler": held.labeler_id,
-            "project": held.project_id,
-            "kind": held.kind,
-            "lease": LEASE[held.kind].total_seconds(),
-            "reservation": RESERVATION.total_seconds(),
-        },
-    )
+    values = {
+        "labeler": held.labeler_id, "project": held.project_id, "kind": held.kind,
+        "lease": LEASE[held.kind].total_seconds(), "reservation": RESERVATION.total_seconds(),
+    }  # fmt: skip
+    renewed = prepared.rows(RENEW, values)
     until: datetime.datetime
     (until,) = (lease_until for pk, lease_until in renewed if pk == held.pk)
     return until
