@@ -132,6 +132,7 @@ DOORS: dict[str, Door] = {
     "api:accept-guidelines": labeler(),
     "api:next": labeler(),
     "api:answers": labeler(),
+    "api:assignment": own("assignment"),
     "api:show": own("assignment"),
     "api:assignment-html": own("assignment"),
     "api:renew": own("assignment"),

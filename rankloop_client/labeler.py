@@ -57,9 +57,9 @@ class Labeler:
         draft = {"sequence": sequence, "body": body}
         return self._server.call(operations.DRAFT, {"assignment": assignment}, body=draft)
 
-    def release(self, assignment: str) -> None:
-        """Give an unfinished item back."""
-        self._server.call(operations.RELEASE, {"assignment": assignment})
+    def release(self, assignment: str, *, ahead: bool = False) -> None:
+        """Give an unfinished item back; with `ahead` only while it is loaded ahead."""
+        self._server.call(operations.RELEASE, {"assignment": assignment}, body={"ahead": ahead})
 
     def skip(self, assignment: str, reason: str, comment: str = "") -> None:
         """Pass on an item for good: unclear, too_hard, language, sensitive, broken, other or report.

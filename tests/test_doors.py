@@ -248,7 +248,7 @@ def test_what_was_ones_own_in_a_project_is_shut_to_who_is_no_member_any_more(obj
     owner = User.objects.get(username="ann")
     owner.memberships.update(is_active=False)
     names = [name for name in OURS if DOORS[name].who == "own" and DOORS[name].noun != "token"]
-    assert len(names) == 16
+    assert len(names) == 17
     client, wrong = world.signed_in(owner), []
     for name in names:
         wrong += refused(name, "former owner", client, objects, {404})

@@ -17,6 +17,9 @@ from benchmarks.queue.worlds import World
 
 SIZES, CREWS, OVERLAPS = [10_000, 100_000, 1_000_000], [1, 8, 32], [1, 3]
 PEOPLE, THINK_SECONDS = 200, 8.0
+PEOPLES = "people at their pace"
+TURN_GOAL_MS = 100.0
+"""A person's turn, from "submit" to "next item shown", at the 95th percentile."""
 SQL_ANNOTATIONS = 1_500
 EMPTY_CALLS = 50
 CALLS = ("pair", "next", "submit")
@@ -67,12 +70,14 @@ class Report:
         small, large = found.get(10_000), found.get(1_000_000)
         last = found[max(found)] if found else None
         sql = self.bare.get((max(found), crew, 1)) if found else None
+        people = next((cell for (*_, scenario), cell in self.cells.items() if scenario == PEOPLES), None)
         return {
             "cpu_ms_10k": round(small.cpu_ms, 2) if small else None,
             "cpu_ms_1m": round(large.cpu_ms, 2) if large else None,
             "growth": round(large.cpu_ms / small.cpu_ms, 3) if small and large else None,
             "annotations_per_s": round(last.per_second, 1) if last else None,
             "pgbench_tps": round(sql.tps, 1) if sql else None,
+            "turn_p95_ms": round(people.percentile("turn", 95), 1) if people else None,
         }
 
 
@@ -148,11 +153,13 @@ class Benchmark:
         with labelers(self.address, self.stage.project, self.stage.accounts, self.pids) as working:
             seconds = 4 * self.options.seconds
             cell = working.do(Task("person", seconds=seconds, think=THINK_SECONDS))
-        self.report.add(size, len(self.stage.accounts), 3, "people at their pace", cell)
+        self.report.add(size, len(self.stage.accounts), 3, PEOPLES, cell)
         for call, times in sorted(cell.calls.items()):
             print(
                 f"          {call:<7} {len(times):>6} calls   p50 {cell.percentile(call, 50):>6.1f} ms"
                 f"   p95 {cell.percentile(call, 95):>6.1f} ms"
+                + f"   from submit to next item shown; the goal is {TURN_GOAL_MS:.0f} ms"
+                * (call == "turn")
             )
 
 

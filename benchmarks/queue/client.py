@@ -51,7 +51,10 @@ class Task:
 
 @dataclass
 class Done:
-    """Seconds of each call by name, and over how many seconds. `pair` is next and submit together."""
+    """Seconds of each call by name, and over how many seconds.
+
+    `pair` is next and submit together; `turn` of a person, submit and the showing of the next item.
+    """
 
     calls: dict[str, list[float]]
     seconds: float
@@ -105,11 +108,13 @@ class Labeler:
             if self.chance.random() < RENEWALS_PER_ITEM:
                 self._call("renew", f"assignments/{given['token']}/renew", {})
             time.sleep(pause)
+            begun = time.perf_counter()
             self._submit(given)
             if ahead is None:
                 given = self._ask("next")
             else:
                 given = self._call("show", f"assignments/{ahead['token']}/show", {})
+            self.calls["turn"].append(time.perf_counter() - begun)
 
     def _ask(self, name: str, *, ahead: bool = False) -> Any:
         asked = {"kind": "rank", "ahead": ahead}

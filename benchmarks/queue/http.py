@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import socket
@@ -12,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 TIMEOUT_SECONDS = 120
 COOKIE = re.compile(r"^set-cookie: ([^=]+)=([^;]*)", re.IGNORECASE | re.MULTILINE)
+ZIPPED = re.compile(r"^content-encoding: gzip", re.IGNORECASE | re.MULTILINE)
 LENGTH = re.compile(r"^content-length: (\d+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -58,7 +60,7 @@ class Browser:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: {place.netloc}\r\nAccept: */*\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {place.netloc}\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n"
             f"Accept-Language: en-GB,en;q=0.8\r\nCookie: {cookies}\r\n"
             f"Content-Length: {len(body)}\r\n{headers}\r\n"
         )
@@ -82,6 +84,8 @@ class Browser:
         answer = received[end + 4 :]
         while len(answer) < length:
             answer += self._more()
+        if ZIPPED.search(head):
+            answer = gzip.decompress(answer)
         return int(head.split(" ", 2)[1]), head, answer
 
     def _more(self) -> bytes:

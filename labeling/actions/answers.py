@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.actions import leases
-from labeling.actions.errors import BadInput, KeyReused, NotNow, Stale
+from labeling.actions.errors import BadInput, KeyReused, Stale
 from labeling.actions.text import body_digest
 from labeling.models import Assignment, Demonstration, Ranking, Return, Review, Verdict, WrittenPrompt
 
@@ -97,14 +97,6 @@ def check_fields(body: Any, allowed: frozenset[str]) -> dict[str, Any]:
         if name not in allowed:
             raise BadInput(_("There is no such field."), field=str(name)[:80])
     return body
-
-
-def check_unanswered(held: Assignment) -> None:
-    """Raises NotNow if this assignment was answered (perhaps in another tab) or skipped."""
-    if held.state == Assignment.State.ANSWERED:
-        raise NotNow(_("You have already answered this item."), data={"code": "done"})
-    if held.state == Assignment.State.SKIPPED:
-        raise NotNow(_("You have skipped this item."), data={"code": "skipped"})
 
 
 def _active_seconds(body: dict[str, Any], held: Assignment) -> int:

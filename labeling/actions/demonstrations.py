@@ -11,12 +11,11 @@ from labeling.actions.answers import (
     Request,
     Submitted,
     check_base,
-    check_unanswered,
     note_revision,
     pasted_share,
     receive,
 )
-from labeling.actions.slots import take_slot
+from labeling.actions.slots import check_unanswered, take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, Demonstration, DemonstrationRevision, DemonstrationSource
 

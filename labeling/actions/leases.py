@@ -18,17 +18,9 @@ from labeling.actions import prepared
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.finding import lock_place
 from labeling.actions.prepared import Row, Statement
-from labeling.actions.slots import free_slot
+from labeling.actions.slots import check_unanswered, free_slot
 from labeling.actions.text import check_json, check_text
-from labeling.models import (
-    Assignment,
-    Draft,
-    Item,
-    Kind,
-    Membership,
-    Rubric,
-    Slot,
-)
+from labeling.models import Assignment, Draft, Item, Kind, Membership, Rubric, Slot
 from labeling.models.queue import BANDS
 
 LEASE: dict[str, datetime.timedelta] = {
@@ -74,7 +66,8 @@ INSERT INTO labeling_draft (assignment_id, sequence, body, updated_at)
 VALUES (%(assignment)s, %(sequence)s, %(body)s::jsonb, clock_timestamp())
 ON CONFLICT (assignment_id) DO UPDATE SET
     sequence = excluded.sequence, body = excluded.body, updated_at = excluded.updated_at
-    WHERE labeling_draft.sequence <= excluded.sequence
+    WHERE labeling_draft.sequence < excluded.sequence
+       OR (labeling_draft.sequence = excluded.sequence AND labeling_draft.body = excluded.body)
 RETURNING id
 """
 
@@ -108,10 +101,11 @@ def opened(pk: int, kind: str) -> Assignment:
 
 @transaction.atomic
 def show(assignment: Assignment) -> Assignment:
-    """The reserved item is on the screen now. Raises NotNow if it was lost or another is still open."""
+    """The reserved item is on the screen now. Raises NotNow if it was lost or done, or another is open."""
     held = lock(assignment)
     if held.state == Assignment.State.OPEN:
         return held
+    check_unanswered(held)
     if held.state != Assignment.State.RESERVED:
         raise NotNow(_("This item was given to somebody else meanwhile."), data={"code": "lease_lost"})
     others = Assignment.objects.filter(
@@ -125,8 +119,9 @@ def show(assignment: Assignment) -> Assignment:
 
 @transaction.atomic
 def renew(assignment: Assignment) -> datetime.datetime:
-    """Activity: the open lease and the reservation behind it run anew. Raises NotNow if it was lost."""
+    """Activity: the open lease and the reservation behind it run anew. Raises NotNow if lost or done."""
     held = lock(assignment)
+    check_unanswered(held)
     return _renew(held)
 
 
@@ -136,16 +131,11 @@ def _renew(held: Assignment) -> datetime.datetime:
             _("Your time for this item is over. You can still submit: nothing you wrote is lost."),
             data={"code": "lease_lost"},
         )
-    renewed = prepared.rows(
-        RENEW,
-        {
-            "labeler": held.labeler_id,
-            "project": held.project_id,
-            "kind": held.kind,
-            "lease": LEASE[held.kind].total_seconds(),
-            "reservation": RESERVATION.total_seconds(),
-        },
-    )
+    values = {
+        "labeler": held.labeler_id, "project": held.project_id, "kind": held.kind,
+        "lease": LEASE[held.kind].total_seconds(), "reservation": RESERVATION.total_seconds(),
+    }  # fmt: skip
+    renewed = prepared.rows(RENEW, values)
     until: datetime.datetime
     (until,) = (lease_until for pk, lease_until in renewed if pk == held.pk)
     return until
@@ -155,7 +145,8 @@ def _renew(held: Assignment) -> datetime.datetime:
 def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> datetime.datetime | None:
     """Keep what has been done so far and renew the lease; None where the lease is over (the draft stays).
 
-    Raises Stale, with the stored draft, if a newer one is there; NotNow once the item is answered.
+    Raises Stale, with the stored draft, if a newer one is there, or another of the same number; NotNow once
+    the item is done.
     """
     if isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence < 2**53:
         raise BadInput(_("A sequence number is wanted."), field="sequence")
@@ -163,8 +154,7 @@ def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> d
         raise BadInput(_("An object is wanted."), field="body")
     check_json(body, "body", max_bytes=MAX_DRAFT_BYTES)
     held = lock(assignment)
-    if held.state in (Assignment.State.ANSWERED, Assignment.State.SKIPPED):
-        raise NotNow(_("This item is already done."), data={"code": "done"})
+    check_unanswered(held)
     values = {"assignment": held.pk, "sequence": sequence, "body": json.dumps(body)}
     if prepared.row(DRAFT, values) is None:
         draft = Draft.objects.get(assignment=held)
@@ -176,10 +166,13 @@ def save_draft(assignment: Assignment, sequence: int, body: dict[str, Any]) -> d
 
 
 @transaction.atomic
-def release(assignment: Assignment) -> None:
-    """Give an unfinished item back; its draft stays for when it comes again."""
+def release(assignment: Assignment, *, ahead: bool = False) -> None:
+    """Give an unfinished item back; its draft stays for when it comes again.
+
+    With `ahead` only while it is loaded ahead: another tab may have it on the screen meanwhile.
+    """
     held = lock(assignment)
-    if held.state in Assignment.LIVE:
+    if held.state == Assignment.State.RESERVED or (held.state == Assignment.State.OPEN and not ahead):
         _end(held, Assignment.State.RELEASED)
 
 
@@ -217,8 +210,7 @@ def skip(assignment: Assignment, reason: str, comment: str = "") -> None:
     held = lock(assignment)
     if held.state == Assignment.State.SKIPPED:
         return
-    if held.state == Assignment.State.ANSWERED:
-        raise NotNow(_("This item is already done."), data={"code": "done"})
+    check_unanswered(held)
     was_live = held.state in Assignment.LIVE
     Assignment.objects.filter(pk=held.pk).update(
         state=Assignment.State.SKIPPED, skip_reason=reason, skip_comment=comment, closed_at=Now()

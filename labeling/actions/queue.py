@@ -55,7 +55,7 @@ SELECT %(token)s, %(slot)s, item.id, item.project_id, item.kind, %(labeler)s, %(
 FROM labeling_item item JOIN labeling_project project ON project.id = item.project_id
 WHERE item.id = %(item)s
 ON CONFLICT (item_id, labeler_id) WHERE NOT is_repeat DO UPDATE SET
-    token = excluded.token, slot_id = excluded.slot_id, state = excluded.state,
+    slot_id = excluded.slot_id, state = excluded.state,
     lease_until = excluded.lease_until, closed_at = NULL,
     opened_at = coalesce(labeling_assignment.opened_at, excluded.opened_at)
 RETURNING {HELD}

@@ -20,12 +20,11 @@ from labeling.actions.answers import (
     Request,
     Submitted,
     check_base,
-    check_unanswered,
     note_revision,
     receive,
 )
 from labeling.actions.errors import BadInput
-from labeling.actions.slots import take_slot
+from labeling.actions.slots import check_unanswered, take_slot
 from labeling.actions.text import check_text
 from labeling.models import Assignment, InputMode, Prompt, Ranking, RankingRevision, Rubric
 

@@ -15,11 +15,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.actions import items, prepared, rankings, returns, verdicts
-from labeling.actions.answers import Request, Submitted, check_base, check_unanswered, receive
+from labeling.actions.answers import Request, Submitted, check_base, receive
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.returns import MAX_BYTES, Sent
 from labeling.actions.reviewed import answers, letter_order
-from labeling.actions.slots import take_slot
+from labeling.actions.slots import check_unanswered, take_slot
 from labeling.actions.text import check_text
 from labeling.actions.verdicts import Text
 from labeling.models import (

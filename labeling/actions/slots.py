@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from labeling.actions.errors import NotNow
 from labeling.actions.prepared import Statement
 from labeling.models import Assignment, Demonstration, Item, Kind, Ranking, Review, Slot, WrittenPrompt
 from labeling.models.answers import Answer
@@ -23,6 +27,26 @@ ANSWERS: dict[str, type[Answer]] = {
     Kind.PROMPT: WrittenPrompt,
     Kind.REVIEW: Review,
 }
+
+
+def stored(held: Assignment) -> dict[str, Any] | None:
+    """The answer to this assignment, and the number of its latest revision; None where there is none."""
+    answers: Any = ANSWERS[held.kind]
+    found = answers.objects.filter(assignment=held).annotate(latest=Max("revisions__number"))
+    one = found.values_list("public_id", "latest").first()
+    return None if one is None else {"answer": one[0], "revision": one[1]}
+
+
+def check_unanswered(held: Assignment) -> None:
+    """Raises NotNow if this assignment was skipped, or answered, perhaps in another tab.
+
+    Then the refusal names the stored answer: what was written beside it can still be made a change of it.
+    """
+    if held.state == Assignment.State.ANSWERED:
+        data = {"code": "done", "stored": stored(held)}
+        raise NotNow(_("You have already answered this item."), data=data)
+    if held.state == Assignment.State.SKIPPED:
+        raise NotNow(_("You have skipped this item."), data={"code": "skipped"})
 
 
 def take_slot(held: Assignment) -> tuple[int | None, Statement]:

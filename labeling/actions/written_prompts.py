@@ -15,7 +15,6 @@ from labeling.actions.answers import (
     Request,
     Submitted,
     check_base,
-    check_unanswered,
     note_revision,
     pasted_share,
     receive,
@@ -24,7 +23,7 @@ from labeling.actions.errors import BadInput, NotNow
 from labeling.actions.import_items import queue_imported
 from labeling.actions.import_rows import Message, check_label, check_messages, messages_digest, split_by_hash
 from labeling.actions.rows import pseudonym
-from labeling.actions.slots import take_slot
+from labeling.actions.slots import check_unanswered, take_slot
 from labeling.models import (
     Assignment,
     Item,

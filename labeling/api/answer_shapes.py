@@ -126,6 +126,22 @@ class AssignmentShape(Shape):
     review = AboutShape(required=False, help_text="Of a review only.")
 
 
+class StoredShape(Shape):
+    answer = serializers.CharField()
+    revision = serializers.IntegerField(help_text="To be stated as the base of a change.")
+
+
+class HeldShape(Shape):
+    assignment = AssignmentShape()
+    stored = StoredShape(allow_null=True, help_text="The answer to it; null where there is none.")
+
+
+class ReleaseBody(Shape):
+    ahead = serializers.BooleanField(
+        required=False, help_text="Only while it is loaded ahead: another page may have shown it meanwhile."
+    )
+
+
 class LetteredHtml(Shape):
     letter = serializers.CharField()
     html = serializers.CharField()

@@ -14,15 +14,18 @@ from rest_framework.response import Response
 from labeling.actions import demonstrations, leases, rankings, reviewed
 from labeling.actions.answers import Submitted, check_fields
 from labeling.actions.shown import Shown, shown
+from labeling.actions.slots import stored
 from labeling.api.answer_shapes import (
     AssignmentHtmlShape,
     AssignmentShape,
     DemonstrationBody,
     DemonstrationRevisionBody,
     DraftShape,
+    HeldShape,
     LeaseShape,
     RankingBody,
     RankingRevisionBody,
+    ReleaseBody,
     SavedShape,
     SkipBody,
     SubmittedShape,
@@ -91,6 +94,19 @@ def submitted(result: Submitted) -> Response:
     )
 
 
+class Held(OneView):
+    """One's own assignment, whatever has become of it, and the answer that was given.
+
+    Work that was left unfinished in a browser is gone on with by it, also after the lease has ended.
+    """
+
+    shown = HeldShape
+
+    def thing(self) -> dict[str, Any]:
+        held = self.here.the(Assignment)
+        return {"assignment": payload(held), "stored": stored(held)}
+
+
 class Html(OneView):
     """The texts of one's assignment, read as Markdown, as safe HTML.
 
@@ -133,7 +149,8 @@ class Renew(View):
 class SaveDraft(View):
     """Keep what has been done so far, and renew the lease.
 
-    The higher sequence number wins; a lower one is refused with the draft that is stored.
+    The higher sequence number wins. A lower one, or the same with another body, is refused with the draft
+    that is stored.
     """
 
     @extend_schema(request=DraftShape, responses={200: SavedShape})
@@ -146,9 +163,9 @@ class SaveDraft(View):
 class Release(View):
     """Give an unfinished item back; its draft stays for when it comes again."""
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(request=ReleaseBody, responses={204: None})
     def post(self, request: Request, assignment: UUID) -> Response:
-        leases.release(self.here.the(Assignment))
+        leases.release(self.here.the(Assignment), ahead=self.taken(request, ReleaseBody).get("ahead", False))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -49,6 +49,7 @@ urlpatterns = [
     # --- a labeler's work ---
     path("projects/<str:project>/next", projects.Next.as_view(), name="next"),
     path("projects/<str:project>/answers", answers.Answers.as_view(), name="answers"),
+    path("assignments/<uuid:assignment>", assignments.Held.as_view(), name="assignment"),
     path("assignments/<uuid:assignment>/show", assignments.Show.as_view(), name="show"),
     path("assignments/<uuid:assignment>/html", assignments.Html.as_view(), name="assignment-html"),
     path("assignments/<uuid:assignment>/renew", assignments.Renew.as_view(), name="renew"),

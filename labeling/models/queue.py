@@ -276,7 +276,7 @@ class Assignment(models.Model):
        │                 ├────skip─────► skipped
        │                 └──lease ends─► expired ──late submit──► answered
        └─leaving, taken by another, lease ends──► released
-    expired, released ──the same labeler claims the item again──► reserved, open (same row, new token)
+    expired, released ──the same labeler claims the item again──► reserved, open (same row)
 
     A lease ends by the database's clock. A labeler holds at most one open and one reserved assignment of
     a project and kind, so that a half-written demonstration survives an hour of ranking.

@@ -34,6 +34,27 @@ COMMON: dict[str, Promise] = {
     "revised": _("Change saved"),
     "extra": _("Your answer came after its time, and somebody else had taken over. It is kept as an extra."),
     "resent": _("An answer that had been waiting in this browser was sent."),
+    "draft_newer": _(
+        "More was done on this item in another browser meanwhile. If you go on here, what stands here takes "
+        "its place."
+    ),
+    "draft_show": _("Show what was done there"),
+    "answered_before": _(
+        "You have answered this item already, perhaps in another tab. That answer stands; what is here can "
+        "be submitted as a change of it."
+    ),
+    "changed_before": _(
+        "The answer was changed meanwhile, perhaps in another tab. What you wrote is still here; submitted, "
+        "it becomes the latest version."
+    ),
+    "done_elsewhere": _("You submitted that item in another tab."),
+    "not_yours": _(
+        "The server does not know this item as yours: you may have signed in as somebody else, or have left "
+        "the project. Your work is still here."
+    ),
+    "begun": _("Something that you began in this browser was never submitted."),
+    "begun_go_on": _("Go on with it"),
+    "begun_drop": _("Throw it away"),
     "refused": _("The server did not take your answer: {reason}"),
     "lease_lost": _(
         "Your time for this item ran out, and it may have gone to somebody else. Your work is still here, "

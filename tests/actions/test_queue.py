@@ -84,7 +84,7 @@ def test_a_lost_lease_gives_the_item_to_others_and_comes_back_with_its_draft_and
     leases.save_draft(first, 1, {"comment": "half"})
     build.overdue(project)
     again = queue.claim(ann, Kind.RANK)
-    assert again.token != first.token
+    assert again.token == first.token
     assert again.shown_order == first.shown_order
     assert again.draft.body == {"comment": "half"}
 
@@ -174,6 +174,34 @@ def test_an_older_draft_from_another_tab_is_refused_with_the_newer_one(project):
     with pytest.raises(Stale) as stale:
         leases.save_draft(held, 6, {})
     assert stale.value.data["draft"] == {"sequence": 7, "body": {"scores": {"A": 5}}}
+    with pytest.raises(Stale):
+        leases.save_draft(held, 7, {"scores": {"A": 1}})
+    assert leases.save_draft(held, 7, {"scores": {"A": 5}}) > held.lease_until
+
+
+def test_what_is_done_is_neither_shown_renewed_nor_drafted_and_the_refusal_names_the_answer(project):
+    build.rank_items(project, 1)
+    held = queue.claim(build.member(project, "ann"), Kind.RANK)
+    done = rankings.submit(held, build.answer(held), build.key())
+    again = [lambda: leases.show(held), lambda: leases.renew(held), lambda: leases.save_draft(held, 1, {}),
+             lambda: rankings.submit(held, build.answer(held), build.key())]  # fmt: skip
+    for verb in again:
+        with pytest.raises(NotNow) as refused:
+            verb()
+        stored = {"answer": done.answer.public_id, "revision": 1}
+        assert refused.value.data == {"code": "done", "stored": stored}
+
+
+def test_an_item_loaded_ahead_is_given_back_only_until_it_is_shown(project):
+    build.rank_items(project, 1)
+    held = queue.claim(build.member(project, "ann"), Kind.RANK, ahead=True)
+    leases.show(held)
+    leases.release(held, ahead=True)
+    held.refresh_from_db()
+    assert held.state == Assignment.State.OPEN
+    leases.release(held)
+    held.refresh_from_db()
+    assert held.state == Assignment.State.RELEASED
 
 
 def test_saving_a_draft_renews_the_lease_and_after_its_end_keeps_the_text(project):

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.test import Client
 
+from labeling.actions import leases
 from labeling.models import Item, Kind, Ranking
 from tests import build
 
@@ -72,6 +73,21 @@ def test_a_draft_is_kept_and_comes_back(project, ann):
     assert (old.status_code, old.json()["draft"]["sequence"]) == (409, 3)
 
 
+def test_an_assignment_is_there_whatever_has_become_of_it(project, ann):
+    build.demonstrate_items(project, 1)
+    token = next_item(ann, project, "demonstrate")["token"]
+    ann.put(f"/api/assignments/{token}/draft", {"sequence": 1, "body": {"n": 1}}, "application/json")
+    build.overdue(project)
+    leases.expire_leases()
+    found = ann.get(f"/api/assignments/{token}").json()
+    assert (found["assignment"]["state"], found["stored"]) == ("expired", None)
+    assert found["assignment"]["draft"] == {"sequence": 1, "body": {"n": 1}}
+    done = post(ann, f"assignments/{token}/demonstration", {"text": "Late."}, build.key()).json()
+    found = ann.get(f"/api/assignments/{token}").json()
+    assert found["assignment"]["state"] == "answered"
+    assert found["stored"] == {"answer": done["answer"], "revision": 1}
+
+
 def test_a_demonstration_is_written_and_revised(project, ann):
     build.demonstrate_items(project, 1)
     token = next_item(ann, project, "demonstrate")["token"]
@@ -96,6 +112,7 @@ def test_another_project_and_another_labelers_assignment_do_not_exist(project, a
     ben.force_login(build.member(other, "ben").user)
     token = next_item(ben, other)["token"]
     assert post(ann, f"projects/{other.public_id}/next", {"kind": "rank"}).status_code == 404
+    assert ann.get(f"/api/assignments/{token}").status_code == 404
     for verb in ("show", "renew", "release", "skip", "ranking", "demonstration"):
         assert post(ann, f"assignments/{token}/{verb}", {}, build.key()).status_code == 404
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,9 +96,74 @@ def watch(page: Page, origin: str) -> list[str]:
     return faults
 
 
+class Product:
+    """The web server as an installation runs it, in processes of its own, on the tests' database."""
+
+    def __init__(self, state: Path) -> None:
+        from labeling.services import ROOT, SERVICES
+        from labeling.supervisor import ports
+        from labeling.supervisor.processes import Process
+        from tests.test_launcher import environment
+
+        self.port = ports.choose(None, state / "port")
+        self.url = f"http://{ports.HOST}:{self.port}"
+        variables = {**environment(state), "GRANIAN_HOST": ports.HOST, "GRANIAN_PORT": str(self.port)}
+        variables["GRANIAN_WORKERS"] = "1"
+        service = SERVICES["web"]
+        # Compressing what only operators load takes long.
+        unused = ("admin", "unfold", "drf_spectacular_sidecar", "rest_framework")
+        options = ["--no-input", "--verbosity=0", *(f"--ignore={name}" for name in unused)]
+        collect = [sys.executable, "manage.py", "collectstatic", *options]
+        subprocess.run(collect, cwd=ROOT, env=service.environment(variables), check=True)
+        command = [sys.executable, *service.arguments]
+        self.process = Process("web", command, state, environment=service.environment(variables))
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        self.process.start()
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert self.process.running(), self.process.tail()
+            assert time.monotonic() < deadline, self.process.tail()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/health/")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def product(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    served = Product(tmp_path_factory.mktemp("product"))
+    served.start()
+    yield served
+    served.stop()
+
+
 @pytest.fixture
 def desk(transactional_db: None, live_server: Any, page: Page, context: BrowserContext) -> Iterator[Desk]:
     """A labeler of a project, signed in, with nothing in the queue yet."""
+    yield from seat(page, context, live_server.url)
+
+
+@pytest.fixture
+def served_desk(
+    transactional_db: None, product: Product, page: Page, context: BrowserContext
+) -> Iterator[Desk]:
+    """The same at the product itself."""
+    yield from seat(page, context, product.url)
+
+
+def seat(page: Page, context: BrowserContext, url: str) -> Iterator[Desk]:
     from tests import build
 
     project = build.project()
@@ -101,20 +171,19 @@ def desk(transactional_db: None, live_server: Any, page: Page, context: BrowserC
     membership.user.language = "en"
     membership.user.time_zone = "Asia/Shanghai"
     membership.user.save()
-    sign_in(context, membership.user, live_server.url)
-    faults = watch(page, live_server.url)
-    yield Desk(page, project, membership, live_server.url, faults)
-    page.goto("about:blank")
+    sign_in(context, membership.user, url)
+    faults = watch(page, url)
+    yield Desk(page, project, membership, url, faults)
+    for each in context.pages:
+        each.goto("about:blank")
     page.wait_for_timeout(150)
-    page.close()
+    context.close()
     quiet()
     assert faults == []
 
 
 def quiet() -> None:
     """What a closing page sends may still be under way; the tables are emptied only after that."""
-    import time
-
     from django.db import connection
 
     calm = 0

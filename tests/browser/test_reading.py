@@ -188,6 +188,19 @@ def test_where_nothing_is_marked_up_or_texts_are_wanted_as_typed_the_server_is_n
     assert len(asked) == 1
 
 
+def test_the_texts_of_the_next_item_are_set_before_it_is_asked_for(desk, context):
+    for prompt in ("The first", "The second"):
+        item(desk, ["**one**", "**two**"], prompt=prompt)
+    page = desk.open()
+    before = page.locator("#prompt .text").inner_text()
+    page.wait_for_load_state("networkidle")
+    context.set_offline(True)
+    desk.press("6", "2", "Enter")
+    expect(page.locator("#prompt .text")).not_to_have_text(before)
+    expect(page.locator(".answer-text strong")).to_have_count(2)
+    context.set_offline(False)
+
+
 def test_without_an_answer_from_the_server_the_texts_stay_as_typed(desk):
     desk.page.route("**/html", lambda route: route.abort())
     item(desk, ["**bold**", "other"])

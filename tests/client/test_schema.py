@@ -21,6 +21,7 @@ BY_HAND = "who is let in, and as what, a lead decides on the page"
 ON_THE_PAGE = "what labelers gave is compared and judged on the page, which shows it side by side"
 NOT_COVERED = {
     "schema": "what the API says about itself is for programs that know no client",
+    "assignment": "a page goes on with what was left unfinished in its browser",
     "assignment_html": "HTML of texts is for pages",
     "set_workspace": "how a page reads is set on that page",
     "preview": "it shows a text to who is writing it",

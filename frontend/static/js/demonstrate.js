@@ -32,6 +32,14 @@ class DemonstrateEditor {
     this.text.focus({ preventScroll: true });
   }
 
+  prepare(assignment) {
+    this.reading.prepare(assignment);
+  }
+
+  keepVersion() {
+    history.keep();
+  }
+
   set(body) {
     this.text.value = typeof body?.text === "string" ? body.text : "";
     this.before = this.text.value;

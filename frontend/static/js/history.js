@@ -77,10 +77,14 @@ export class History {
     );
   }
 
-  // What stands there now is kept first.
-  bringBack(body) {
+  // What stands there now, before something else takes its place.
+  keep() {
     this.versions.keep(this.editor.state(), Date.now());
     this.save();
+  }
+
+  bringBack(body) {
+    this.keep();
     this.editor.restore(body);
     this.workspace.view.say(t("version_restored"));
   }

@@ -3,6 +3,7 @@
 const LOOK_EVERY = 15_000;
 
 export class Lease {
+  // onLost(refusal): the server no longer holds this assignment for us.
   constructor({ api, assignment, isActive, onLost }) {
     Object.assign(this, { api, isActive, onLost, token: assignment.token });
     this.every = Math.max(30, assignment.lease_seconds / 4) * 1000;
@@ -21,7 +22,7 @@ export class Lease {
     try {
       await this.api.post(`assignments/${this.token}/renew`);
     } catch (error) {
-      if (this.timer && (error.status === 409 || error.status === 404)) this.onLost();
+      if (this.timer && (error.status === 409 || error.status === 404)) this.onLost(error);
     }
   }
 

@@ -19,6 +19,7 @@ export class Line {
   // not tried again: nothing is lost with it.
   push(task, { once = false } = {}) {
     this.waiting += 1;
+    this.retry(); // Somebody is at work: perhaps it goes now.
     const result = this.tail.then(() => this.run(task, once));
     this.tail = result.then(
       () => {},

@@ -52,6 +52,10 @@ class PromptEditor {
     (this.isFewShot ? this.instruction : this.text).focus({ preventScroll: true });
   }
 
+  keepVersion() {
+    history.keep();
+  }
+
   get isFewShot() {
     return this.kind === "few_shot";
   }

@@ -83,6 +83,10 @@ class RankEditor {
     find("#prompt-region").focus({ preventScroll: true });
   }
 
+  prepare(assignment) {
+    this.reading.prepare(assignment);
+  }
+
   body() {
     const { letters: _, ...body } = this.state;
     return body;

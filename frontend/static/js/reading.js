@@ -252,14 +252,28 @@ export class Reading {
 
   // --- texts as the server sets them --------------------------------------------------------------------
 
+  // Another item is on its way to the page: its texts are fetched before they are wanted.
+  prepare({ token, prompt, completions }) {
+    const texts = [...prompt.messages.map(({ content }) => content), ...completions.map(({ text }) => text)];
+    this.htmlOf(token, texts)?.catch(() => this.known.delete(token));
+  }
+
   // Setting costs the server more than all else about an item, so it is asked only where it makes a difference.
-  async fetchHtml() {
-    const { token, known } = this;
-    if (this.chosen.raw || this.turns[0]?.html || !this.views().some(({ text }) => MARKUP.test(text))) return;
+  htmlOf(token, texts) {
+    const { known } = this;
+    if (this.chosen.raw || !texts.some((text) => MARKUP.test(text))) return null;
     if (!known.has(token)) known.set(token, this.api.get(`assignments/${token}/html`));
     if (known.size > KEPT) known.delete(known.keys().next().value);
+    return known.get(token);
+  }
+
+  async fetchHtml() {
+    const { token, known } = this;
+    if (this.turns[0]?.html) return;
+    const fetched = this.htmlOf(token, this.views().map(({ text }) => text));
+    if (!fetched) return;
     try {
-      const { messages, completions } = await known.get(token);
+      const { messages, completions } = await fetched;
       if (token !== this.token) return;
       this.turns.forEach((view, index) => (view.html = messages[index] ?? null));
       for (const { letter, html } of completions) if (this.answers.has(letter)) this.answers.get(letter).html = html;

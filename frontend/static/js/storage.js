@@ -44,8 +44,15 @@ export class Store {
     }
   }
 
+  // onChange(name): another tab has put or dropped it.
+  watch(onChange) {
+    addEventListener("storage", ({ key }) => key?.startsWith(this.prefix) && onChange(key.slice(this.prefix.length)));
+  }
+
   prune() {
     const oldest = Date.now() - KEEP_DAYS * 86_400_000;
-    for (const name of this.names("draft:")) if ((this.get(name)?.saved ?? 0) < oldest) this.drop(name);
+    for (const name of [...this.names("draft:"), ...this.names("change:")]) {
+      if ((this.get(name)?.saved ?? 0) < oldest) this.drop(name);
+    }
   }
 }

@@ -5,8 +5,10 @@ import { hint } from "./keys.js";
 import { t } from "./words.js";
 
 const TOAST_FOR = 8000;
-// Notices that are about no item: the state of the line, and what an earlier page has left.
-const OF_THE_PAGE = ["line", "resent"];
+// Notices that are about no item on the page: the state of the line, and what was left unfinished; and those of
+// answers that have left, which stay until the next one does.
+const OF_THE_PAGE = ["line", "begun"];
+const OF_THE_LAST = ["resent", "extra", "elsewhere", "storage"];
 
 export class View {
   constructor() {
@@ -42,13 +44,21 @@ export class View {
     );
   }
 
-  clear(name) {
-    for (const notice of [...this.notices.children]) if (notice.dataset.name === name) notice.remove();
+  clear(...names) {
+    this.drop((name) => names.includes(name));
   }
 
-  // What was said about the last item.
+  clearLast() {
+    this.clear(...OF_THE_LAST);
+  }
+
+  // What was said about the item that leaves the page.
   clearItem() {
-    for (const notice of [...this.notices.children]) if (!OF_THE_PAGE.includes(notice.dataset.name)) notice.remove();
+    this.drop((name) => !OF_THE_PAGE.includes(name) && !OF_THE_LAST.includes(name));
+  }
+
+  drop(isMeant) {
+    for (const notice of [...this.notices.children]) if (isMeant(notice.dataset.name)) notice.remove();
   }
 
   // A toast stays while the pointer or the focus is on it.

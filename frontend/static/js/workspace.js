@@ -2,7 +2,9 @@
 // next one ready, and never lose what was typed. What an item looks like is the editor's part:
 //
 //   mount(assignment, body, {field, message}?)   show it with this draft
+//   prepare(assignment)?                         it comes next: fetch what showing it will want
 //   body()                                       the draft as it stands
+//   keepVersion()?                               another text takes its place: keep this one among the versions
 //   answer(seconds)                              what the server is sent
 //   problem()                                    why it cannot be submitted yet, or ""
 //   isBlank()                                    nothing has been done yet
@@ -17,20 +19,17 @@ import { find, newKey } from "./dom.js";
 import { Draft } from "./drafts.js";
 import { Lease } from "./lease.js";
 import { Line } from "./line.js";
+import { Outbox } from "./outbox.js";
 import { bindKeys } from "./pressing.js";
 import { skipDialog } from "./skip.js";
 import { Store } from "./storage.js";
+import { Trouble } from "./trouble.js";
 import { View } from "./view.js";
 import { t } from "./words.js";
 
 const POLL_EVERY = 20_000;
+const POLL_SOON = 1000;
 const ACTIVE_WITHIN = 60_000;
-const answers = {
-  rank: ["ranking", "rankings"],
-  demonstrate: ["demonstration", "demonstrations"],
-  prompt: ["written-prompt", "written-prompts"],
-  review: ["review", "reviews"],
-};
 
 export class Workspace {
   constructor(editor) {
@@ -40,16 +39,19 @@ export class Workspace {
     this.view = new View();
     this.api = new Api(config.csrf_cookie);
     this.store = new Store(config.user);
-    this.line = new Line((state) => this.lineState(state));
+    this.trouble = new Trouble(this);
+    this.line = new Line((state) => this.trouble.lineState(state));
+    this.outbox = new Outbox(this);
     this.current = null;
     this.ahead = null;
-    this.suspended = null;
+    this.suspended = [];
     this.active = performance.now();
     for (const name of ["pointerdown", "keydown", "wheel", "scroll", "touchmove"]) {
       addEventListener(name, () => this.noteActivity(), { passive: true, capture: true });
     }
     addEventListener("pagehide", () => this.leave());
     addEventListener("pageshow", (event) => event.persisted && location.reload());
+    this.store.watch((name) => this.trouble.elsewhere(name));
     this.openSkip = skipDialog((reason) => this.skip(reason));
     find("#submit").addEventListener("click", () => this.submit());
     find("#skip").addEventListener("click", this.openSkip);
@@ -59,63 +61,75 @@ export class Workspace {
 
   start() {
     const { assignment, reason, change } = this.config;
-    this.resend();
+    this.trouble.resend();
     if (change) {
       this.change(change);
       return;
     }
     // The very item whose answer is still on its way: go on as after a submit.
-    if (assignment && this.store.get(`unsent:${assignment.token}`)) this.advance();
+    if (assignment && this.outbox.has(assignment.token)) this.advance();
     else {
       this.takeNext(assignment, reason);
       if (assignment) this.reserve();
     }
+    this.trouble.remind();
   }
 
   // --- showing ------------------------------------------------------------------------------------------
 
   takeNext(assignment, reason = "") {
     clearTimeout(this.poll);
-    if (assignment && this.ahead?.token === assignment.token) this.ahead = null;
     if (assignment) this.show(assignment);
     else this.empty(reason);
   }
 
-  show(assignment, { body = null, revising = null, refusal = null, seconds } = {}) {
+  // `revising` is the entry that is changed, {result: {answer, revision}}; `why` says how it came to that.
+  show(assignment, { body = null, revising = null, refusal = null, seconds, why = "" } = {}) {
     this.close();
-    this.view.clearItem();
-    const draft = revising
-      ? null
-      : new Draft({
-          api: this.api,
-          store: this.store,
-          assignment,
-          onSaved: () => {
-            this.current?.lease?.renewed();
-            this.view.saving("saved");
-          },
-          onLost: () => this.lost(assignment),
-        });
-    const lease = revising
-      ? null
-      : new Lease({
-          api: this.api,
-          assignment,
-          isActive: () => performance.now() - this.active < ACTIVE_WITHIN,
-          onLost: () => this.lost(assignment),
-        });
-    const clock = new ActiveClock(performance.now(), seconds ?? draft?.seconds ?? 0);
+    if (this.ahead?.token === assignment.token) this.ahead = null;
+    const { api, line, store } = this;
+    const onLost = (refusal) => this.trouble.lost(assignment, refusal);
+    const draft = new Draft({
+      api,
+      line,
+      store,
+      assignment,
+      isChange: Boolean(revising),
+      onLost,
+      onSaved: () => this.current?.lease?.renewed(),
+      onNewer: (newer) => this.view.notice("newer", t("draft_newer"), { actions: [[t("draft_show"), () => this.adopt(newer)]] }),
+      onFollowed: (followed) => this.remount(followed),
+    });
+    const isActive = () => performance.now() - this.active < ACTIVE_WITHIN;
+    const lease = revising ? null : new Lease({ api, assignment, isActive, onLost });
+    const clock = new ActiveClock(performance.now(), seconds ?? draft.seconds);
     this.current = { assignment, draft, lease, clock, revising };
     this.view.panel("work");
-    this.editor.mount(assignment, body ?? draft?.body ?? null, refusal);
+    this.editor.mount(assignment, revising ? (draft.body ?? body) : (body ?? draft.body), refusal);
     document.body.classList.toggle("is-revising", Boolean(revising));
-    if (revising) this.view.notice("revising", t("revising"), { tone: "good", actions: [[t("revising_cancel"), () => this.resume()]] });
+    if (revising) this.view.notice("revising", why || t("revising"), { tone: why ? "warn" : "good", actions: [[t("revising_cancel"), () => this.cancelChange()]] });
+  }
+
+  // The same item with another draft.
+  remount(body) {
+    const { scrollX: x, scrollY: y } = window;
+    this.editor.mount(this.current.assignment, body);
+    scrollTo(x, y);
+  }
+
+  // What another browser has saved, in place of what stands here.
+  adopt(body) {
+    this.editor.keepVersion?.();
+    this.view.clear("newer");
+    this.remount(body);
+    this.changed();
   }
 
   close() {
-    this.current?.draft?.close();
+    this.current?.draft.close();
     this.current?.lease?.stop();
     this.current = null;
+    this.view.clearItem();
   }
 
   empty(reason) {
@@ -151,18 +165,23 @@ export class Workspace {
     return this.line
       .push(() => this.request(true), { once: true })
       .then(({ assignment }) => {
-        const known = [this.current, this.suspended].map((held) => held?.assignment.token);
+        const known = [this.current, ...this.suspended].map((held) => held?.assignment.token);
         this.ahead = assignment && !known.includes(assignment.token) ? assignment : null;
+        if (this.ahead) this.editor.prepare?.(this.ahead);
       }, () => {});
+  }
+
+  // The item that is shown stays unfinished, and its draft stays, too.
+  leaveItem() {
+    this.current.draft.flush();
+    this.resumeOrAdvance();
   }
 
   advance() {
     const next = this.ahead;
     this.ahead = null;
     if (!next) {
-      this.close();
-      this.view.panel("loading");
-      this.fetchNext();
+      this.waitForNext();
       return;
     }
     this.show(next);
@@ -171,15 +190,20 @@ export class Workspace {
     this.reserve();
   }
 
+  waitForNext() {
+    this.close();
+    this.view.panel("loading");
+    this.fetchNext();
+  }
+
   showOnServer(assignment) {
     this.line
       .push(() => this.api.post(`assignments/${assignment.token}/show`))
       .then(() => {
         assignment.state = "open";
-        if (this.current?.assignment === assignment) this.current.draft?.shown();
       }, (error) => {
         // Another item came back to be mended first: this one is shown again after it.
-        if (error.code !== "another_open") this.gone(assignment);
+        if (error.code !== "another_open") this.trouble.gone(assignment, error);
       });
   }
 
@@ -187,6 +211,11 @@ export class Workspace {
     try {
       const { assignment, reason } = await this.line.push(() => this.request(false));
       if (this.current) return;
+      if (assignment && this.outbox.has(assignment.token)) {
+        // Another tab is about to deliver its answer.
+        this.poll = setTimeout(() => this.look(), POLL_SOON);
+        return;
+      }
       this.takeNext(assignment, reason);
       if (assignment) {
         this.view.say(t("next_shown"));
@@ -213,98 +242,30 @@ export class Workspace {
       this.view.say(problem);
       return;
     }
-    this.view.clear("resent");
-    const { assignment, clock, draft, revising } = this.current;
+    this.view.clearLast();
+    const { assignment, clock, draft, revising: original } = this.current;
     const seconds = clock.seconds(performance.now());
-    const entry = { assignment, kind: this.config.kind, key: newKey(), draft: this.editor.body(), seconds, result: null };
+    const entry = { assignment, kind: this.config.kind, key: newKey(), draft: this.editor.body(), seconds, original, result: null };
     entry.body = this.editor.answer(seconds);
-    draft?.close();
-    if (revising) this.sendRevision(entry, revising);
-    else this.sendAnswer(entry);
-  }
-
-  sendAnswer(entry) {
-    const token = entry.assignment.token;
-    const isKept = this.store.put(`unsent:${token}`, { kind: entry.kind, key: entry.key, body: entry.body });
+    draft.close();
+    const undo = [t("undo"), () => this.reopen(entry)];
+    if (!original) this.view.toast(t("submitted"), ...undo);
+    const isKept = this.outbox.send(entry, {
+      onTaken: ({ extra }) => {
+        if (original) this.view.toast(t("revised"), ...undo);
+        else if (extra) this.view.notice("extra", t("extra"), { tone: "good" });
+      },
+      onRefused: (error) => this.trouble.refused(entry, error),
+    });
     if (!isKept) this.view.notice("storage", t("storage_full"));
-    this.view.toast(t("submitted"), t("undo"), () => this.reopen(entry));
-    entry.sent = this.line.push(() => this.deliver(token, entry)).then(
-      (result) => {
-        entry.result = result;
-        this.settle(token);
-        if (result.extra) this.view.notice("extra", t("extra"), { tone: "good" });
-      },
-      (error) => {
-        this.settle(token, { keepDraft: true });
-        this.refused(entry, error);
-      },
-    );
     this.resumeOrAdvance();
-  }
-
-  sendRevision(entry, original) {
-    const [, plural] = answers[entry.kind];
-    const task = () => {
-      const body = { ...entry.body, base: original.result.revision };
-      return this.api.post(`${plural}/${original.result.answer}/revisions`, body, { key: entry.key });
-    };
-    this.line.push(() => (original.result ? task() : Promise.reject(original.error))).then(
-      (result) => {
-        entry.result = result;
-        this.view.toast(t("revised"), t("undo"), () => this.reopen(entry));
-      },
-      (error) => this.refused(entry, error, original),
-    );
-    this.resume();
-  }
-
-  deliver(token, { kind, body, key }) {
-    return this.api.post(`assignments/${token}/${answers[kind][0]}`, body, { key });
-  }
-
-  settle(token, { keepDraft = false } = {}) {
-    this.store.drop(`unsent:${token}`);
-    if (!keepDraft) this.store.drop(`draft:${token}`);
-  }
-
-  // What an earlier page could not deliver. The key is the same, so nothing lands twice.
-  resend() {
-    for (const name of this.store.names("unsent:")) {
-      const entry = this.store.get(name);
-      const token = name.slice("unsent:".length);
-      if (!entry || !(entry.kind in answers)) this.store.drop(name);
-      else {
-        this.line.push(() => this.deliver(token, entry)).then(
-          () => {
-            this.settle(token);
-            this.view.notice("resent", t("resent"), { tone: "good" });
-          },
-          (error) => {
-            this.settle(token, { keepDraft: true });
-            this.view.notice("resent", t("refused", { reason: error.message }), { tone: "danger" });
-          },
-        );
-      }
-    }
-  }
-
-  // The server will not have it: the item comes back as it was, with what is wrong.
-  refused(entry, error, revising = null) {
-    entry.error = error;
-    this.view.untoast();
-    const text = t("refused", { reason: error.message });
-    if (error.status === 400 || error.status === 422) {
-      this.suspend();
-      this.show(entry.assignment, { body: entry.draft, refusal: { field: error.field, message: error.message }, seconds: entry.seconds, revising });
-    }
-    this.view.notice("refused", text, { tone: "danger" });
   }
 
   skip({ reason, comment }) {
     const { assignment, draft } = this.current;
-    draft?.close();
+    draft.close();
     this.line.push(() => this.api.post(`assignments/${assignment.token}/skip`, { reason, comment })).then(
-      () => this.store.drop(`draft:${assignment.token}`),
+      () => draft.forget(),
       (error) => this.view.notice("skip", t("refused", { reason: error.message }), { tone: "danger" }),
     );
     this.view.untoast();
@@ -315,8 +276,7 @@ export class Workspace {
 
   // An answer that was given long ago and is opened again, perhaps because a reviewer sent it back.
   change({ answer, revision, given, assignment, comment }) {
-    const { kind } = this.config;
-    this.reopen({ assignment, kind, draft: given, seconds: 0, result: { answer, revision } });
+    this.reopen({ assignment, kind: this.config.kind, draft: given, seconds: 0, result: { answer, revision } });
     if (comment) this.view.notice("sent-back", t("sent_back", { comment }));
   }
 
@@ -327,61 +287,33 @@ export class Workspace {
     this.view.say(t("revising"));
   }
 
-  suspend() {
-    if (!this.current || this.current.revising) return;
-    const { assignment, clock } = this.current;
-    this.suspended = { assignment, body: this.editor.body(), seconds: clock.seconds(performance.now()) };
+  cancelChange() {
+    this.current.draft.forget();
+    this.resumeOrAdvance();
   }
 
-  resume() {
-    const kept = this.suspended;
-    this.suspended = null;
+  suspend() {
+    if (!this.current) return;
+    const { assignment, clock, revising } = this.current;
+    this.suspended.push({ assignment, revising, body: this.editor.body(), seconds: clock.seconds(performance.now()) });
+  }
+
+  // To what was left off, or to the next item.
+  resumeOrAdvance() {
+    const kept = this.suspended.pop();
     if (!kept) {
       this.advance();
       return;
     }
-    this.show(kept.assignment, { body: kept.body, seconds: kept.seconds });
-    if (kept.assignment.state === "reserved") this.showOnServer(kept.assignment);
+    this.show(kept.assignment, kept);
+    if (kept.assignment.state === "reserved" && !kept.revising) this.showOnServer(kept.assignment);
     if (!this.ahead) this.reserve();
-  }
-
-  resumeOrAdvance() {
-    if (this.suspended) this.resume();
-    else this.advance();
-  }
-
-  // --- when things go wrong -----------------------------------------------------------------------------
-
-  // The lease has ended while the item was on the page. The text stays, and may still be submitted.
-  lost(assignment) {
-    if (this.current?.assignment !== assignment) return;
-    this.current.lease?.stop();
-    this.view.notice("lost", t("lease_lost"), { actions: [[t("take_next"), () => this.advance()]] });
-  }
-
-  // The item shown from memory is no longer ours. If nobody has begun it, another takes its place.
-  gone(assignment) {
-    if (this.current?.assignment !== assignment) return;
-    if (this.editor.isBlank()) {
-      this.close();
-      this.fetchNext();
-    } else this.lost(assignment);
-  }
-
-  lineState(state) {
-    this.view.saving(state);
-    if (state === "signed-out") {
-      const signIn = () => open(this.config.sign_in_url, "_blank", "noopener");
-      this.view.notice("line", t("signed_out"), { actions: [[t("sign_in"), signIn], [t("retry"), () => this.line.retry()]] });
-    } else if (state === "offline") {
-      this.view.notice("line", t("offline"), { actions: [[t("retry"), () => this.line.retry()]] });
-    } else this.view.clear("line");
   }
 
   // --- the editor and the page call these ---------------------------------------------------------------
 
   changed() {
-    if (!this.current?.draft) return;
+    if (!this.current) return;
     const { draft, clock } = this.current;
     draft.change({ ...this.editor.body(), active_seconds: clock.seconds(performance.now()) });
     this.view.saving("kept");
@@ -393,7 +325,7 @@ export class Workspace {
   }
 
   leave() {
-    this.current?.draft?.save({ keepalive: true });
-    if (this.ahead) this.api.post(`assignments/${this.ahead.token}/release`, {}, { keepalive: true }).catch(() => {});
+    this.current?.draft.flush();
+    if (this.ahead) this.api.post(`assignments/${this.ahead.token}/release`, { ahead: true }, { keepalive: true }).catch(() => {});
   }
 }
