@@ -27,7 +27,7 @@ def leases_end(desk) -> None:
 
 
 def goes_through(page) -> None:
-    """The page tries again by itself, at ever longer intervals: a button that is pressed may be gone before."""
+    """The page tries again by itself, at ever longer intervals: a button to press may be gone before."""
     expect(page.get_by_text("You are signed out")).to_have_count(0, timeout=60_000)
 
 
