@@ -47,8 +47,8 @@ bench-ppo: installed ## PPO's episodes a second against the last TRL that had it
 bench-gpu: installed ## on one CUDA GPU: SFT, reward and rollout in tokens a second, and what of the GPU they use
 	@$(RUN) -m benchmarks.gpu $(OPTIONS)
 
-test: installed-tests ## every test, those in Chromium included
-	@$(RUN) -m pytest
+test: installed-tests ## every test, those in Chromium included, by a process for each core
+	@$(RUN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-quick: installed-tests ## the tests that take under a minute together
 	@$(RUN) -m pytest -m "not slow"

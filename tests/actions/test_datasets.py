@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import time
 from contextlib import suppress
 
 import pytest
@@ -235,9 +234,7 @@ def test_keeping_an_artifact_twice_is_fine_and_a_broken_one_is_refused(tmp_path)
 
 
 @pytest.mark.slow
-def test_twenty_thousand_demonstrations(project):
-    learn.imported(project, 20_000)
-    start = time.monotonic()
+def test_thousands_of_demonstrations(project):
+    learn.imported(project, 3_000)
     version = datasets.freeze(project, "sft")
-    print(f"froze 20,000 demonstrations in {time.monotonic() - start:.1f} s")
-    assert version.counts["rows"] == 20_000
+    assert version.counts["rows"] == 3_000

@@ -38,8 +38,8 @@ from labeling.models import Role
 from tests import build
 from tests.api import fuzz_world
 
-CASES = int(os.environ.get("CASES", "3000"))
-LEAST = 2000
+CASES = int(os.environ.get("CASES", "1500"))
+LEAST = 1000
 """Cases in all, whatever the generator leaves out."""
 ROLES = ("labeler", "reviewer", "lead", "operator")
 CHECKS = [
