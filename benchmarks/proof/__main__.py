@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.proof import overoptimisation, ptx
 from benchmarks.proof.lab import Lab
@@ -22,8 +22,20 @@ from benchmarks.proof.lab import Lab
 SEEDS = (6, 7, 8)
 PARTS = ("loop", "t5", "ptx", "overoptimisation")
 
-# What a loop has to show, of either kind of model: the T5's has not been run yet, and may want its own.
-GOLD_OVER_BEST_T, GREEDY_GAIN, ACCURACY_GOLD, MOST_KL, CONTROL_SHARE = 0.20, 0.15, 0.80, 4.0, 0.25
+
+class Goals(NamedTuple):
+    """What a loop has to show: the least gains, the most KL, and of the real gain the control's most."""
+
+    gold_over_best_t: float
+    greedy_gain: float
+    accuracy_gold: float
+    kl: float
+    control: float
+
+
+DECODER = Goals(gold_over_best_t=0.20, greedy_gain=0.15, accuracy_gold=0.80, kl=4.0, control=0.25)
+# Set after the first run, which gained 0.516 and 0.457 with an accuracy of 0.891.
+T5 = Goals(gold_over_best_t=0.35, greedy_gain=0.30, accuracy_gold=0.85, kl=4.0, control=0.25)
 
 
 def main() -> None:
@@ -76,12 +88,13 @@ def reached(report: dict[str, Any]) -> dict[str, bool]:
     """Which thresholds a loop's report reached, by name."""
     sft, policy = report["sft"], report["policy"]
     share = report["control"]["share_of_real_upper"]
+    goals = T5 if report["base"] == "tiny-t5" else DECODER
     return {
-        "gold_over_best_t": policy["gold"] - sft["best_t_gold"] >= GOLD_OVER_BEST_T,
-        "greedy_gain": policy["greedy"] - sft["greedy"] >= GREEDY_GAIN,
-        "accuracy_gold": report["reward"]["accuracy_gold"] >= ACCURACY_GOLD,
-        "kl": policy["kl"] <= MOST_KL,
-        "control": share is not None and share < CONTROL_SHARE,
+        "gold_over_best_t": policy["gold"] - sft["best_t_gold"] >= goals.gold_over_best_t,
+        "greedy_gain": policy["greedy"] - sft["greedy"] >= goals.greedy_gain,
+        "accuracy_gold": report["reward"]["accuracy_gold"] >= goals.accuracy_gold,
+        "kl": policy["kl"] <= goals.kl,
+        "control": share is not None and share < goals.control,
     }
 
 
@@ -125,8 +138,18 @@ def loop_table(loops: Sequence[dict[str, Any]]) -> str:
         " held-out prompts; the control trains on permuted rankings, and its upper 95 % bound is given as a"
         " share of the real gain.\n\n"
         "| | SFT gold | at best T | policy gold | greedy exact | reward vs gold | KL | control's gain |"
-        " time | missed |\n|---|---|---|---|---|---|---|---|---|---|\n" + "".join(rows)
+        " time | missed |\n|---|---|---|---|---|---|---|---|---|---|\n" + "".join(rows) + _goals()
     )
+
+
+def _goals() -> str:
+    said = (
+        f"{name}: policy over the SFT model's best T ≥ {goals.gold_over_best_t:.2f}, greedy ≥"
+        f" +{goals.greedy_gain:.2f}, reward vs gold ≥ {goals.accuracy_gold:.2f}, KL ≤ {goals.kl:.0f}, the"
+        f" control's bound < {goals.control:.0%} of the real gain"
+        for name, goals in (("Decoder", DECODER), ("T5", T5))
+    )
+    return "\nGoals. " + "; ".join(said) + ".\n"
 
 
 if __name__ == "__main__":
