@@ -48,7 +48,7 @@ bench-gpu: installed ## on one CUDA GPU: SFT, reward and rollout in tokens a sec
 	@$(RUN) -m benchmarks.gpu $(OPTIONS)
 
 test: installed-tests ## every test, those in Chromium included, by a process for each core
-	@$(RUN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	@$(RUN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-quick: installed-tests ## the tests that take under a minute together
 	@$(RUN) -m pytest -m "not slow"

@@ -29,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     _set_up_django()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """By this name pytest-django would set Django up in a worker before it stands apart."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 def _start(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("RANKLOOP_")]:
         del os.environ[name]  # a developer's own settings are no part of a test

@@ -78,7 +78,7 @@ def installed(tmp_path: Path) -> Iterator[dict[str, str]]:
         port = probe.getsockname()[1]
     filled = {
         "DATABASE_URL": f"postgresql:///units?{urlsplit(server).query}",
-        "REDIS_URL": f"{os.environ['REDIS_URL']}?db=7",
+        "REDIS_URL": f"{os.environ['REDIS_URL'].partition('?')[0]}?db=7",
         "RANKLOOP_SECRET_KEY_FILE": str(tmp_path / "key"),
         "RANKLOOP_STATE": str(tmp_path / "state"),
         "GRANIAN_PORT": str(port),

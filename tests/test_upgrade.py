@@ -93,8 +93,8 @@ def test_an_old_cluster_is_dumped_and_restored_at_the_start_and_kept(tmp_path):
     said, after, version = start(tmp_path / "state")
     assert (after, version) == (before, VERSION)
     assert not any("Upgrading" in line for line in said)
-    left = sorted(path.name for path in data.parent.iterdir())
-    assert left == ["data", f"data.{OLD}", "socket"]
+    left = {path.name for path in data.parent.iterdir()}
+    assert left - {"socket"} == {"data", f"data.{OLD}"}  # where the path is too long, the socket is elsewhere
 
 
 @pytest.mark.usefixtures("installed")

@@ -147,7 +147,7 @@ def test_a_gold_that_was_given_back_may_come_again_and_a_retired_one_does_not(pr
     assert Slot.objects.get(pk=held.slot_id).state == Slot.State.CLOSED
     again = queue.claim(ann, Kind.RANK)
     assert (again.item, again.slot_id) == (gold.item, held.slot_id)
-    assert again.token != held.token
+    assert again.token == held.token
     leases.release(again)
     golds.set_active(gold.item, False)
     assert queue.claim(ann, Kind.RANK).item.purpose == Purpose.WORK
