@@ -27,7 +27,11 @@ ALONE = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     r"\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
 )
-MARKS = "".join(sign for sign in map(chr, range(0x300, 0x20000)) if unicodedata.category(sign)[0] == "M")
+MARKS = "".join(
+    sign
+    for sign in map(chr, (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)))
+    if unicodedata.category(sign)[0] == "M"
+)
 LETTER = rf"(?:(?![{ALONE}])[\w{MARKS}])"
 WORD = re.compile(rf"\n|(?:{LETTER}+(?:['’]{LETTER}+)*|\S[{MARKS}]*)[^\S\n]*|[^\S\n]+")
 

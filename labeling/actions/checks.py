@@ -45,6 +45,7 @@ ORDER BY random() LIMIT 1
 FOR NO KEY UPDATE OF item SKIP LOCKED
 """
 
+# By when it was opened, and among the last answers neither: those can be read (pages/last_answers.py).
 REPEAT = """
 SELECT item.id, given.shown_order FROM (
     SELECT * FROM labeling_assignment
@@ -54,6 +55,10 @@ SELECT item.id, given.shown_order FROM (
 JOIN labeling_item item ON item.id = given.item_id
 JOIN labeling_prompt prompt ON prompt.id = item.prompt_id
 WHERE item.purpose = 'work' AND NOT given.is_repeat AND NOT prompt.sensitive && %(opt_outs)s::varchar[]
+  AND given.id NOT IN (
+      SELECT assignment_id FROM labeling_ranking
+      WHERE labeler_id = %(labeler)s AND project_id = %(project)s AND assignment_id IS NOT NULL
+      ORDER BY id DESC LIMIT %(after)s)
   AND NOT EXISTS (
       SELECT 1 FROM labeling_assignment before
       WHERE before.item_id = item.id AND before.labeler_id = %(labeler)s AND before.is_repeat)

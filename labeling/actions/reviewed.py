@@ -7,10 +7,23 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
+
 from labeling.actions import rankings
 from labeling.actions.shown import Shown
 from labeling.actions.verdicts import Text, latest_of, turns_of
-from labeling.models import Assignment, Draft, Item, Prompt, Ranking, RankingRevision, WrittenPromptRevision
+from labeling.models import (
+    Assignment,
+    Draft,
+    Item,
+    Membership,
+    Prompt,
+    Ranking,
+    RankingRevision,
+    Role,
+    WrittenPromptRevision,
+)
 
 
 def answers(held: Assignment) -> list[Ranking]:
@@ -32,6 +45,13 @@ def letter_order(held: Assignment, k: int) -> list[int]:
     return order
 
 
+def check_role(held: Assignment) -> None:
+    """Raises PermissionDenied for who reviews no more: what others answered is not theirs to read either."""
+    member = Membership.objects.filter(project_id=held.project_id, user_id=held.labeler_id).first()
+    if member is None or not member.may(Role.REVIEWER):
+        raise PermissionDenied(_("Your role in this project does not allow this."))
+
+
 @dataclass(frozen=True)
 class Look:
     """`lettered` is the assignment with its completions in the order of their letters, as to a labeler."""
@@ -42,7 +62,8 @@ class Look:
 
 
 def look(held: Assignment) -> Look:
-    """Read what a review is about: an item with its answers, or a text."""
+    """What a review is about: an item with its answers, or a text. Raises PermissionDenied (`check_role`)."""
+    check_role(held)
     item = Item.objects.select_related("prompt", "subject", "demonstration", "written_prompt").get(
         pk=held.item_id
     )

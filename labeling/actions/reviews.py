@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -18,18 +17,16 @@ from labeling.actions import items, prepared, rankings, returns, verdicts
 from labeling.actions.answers import Request, Submitted, check_base, receive
 from labeling.actions.errors import BadInput, NotNow, Stale
 from labeling.actions.returns import MAX_BYTES, Sent
-from labeling.actions.reviewed import answers, letter_order
+from labeling.actions.reviewed import answers, check_role, letter_order
 from labeling.actions.slots import check_unanswered, take_slot
 from labeling.actions.text import check_text
 from labeling.actions.verdicts import Text
 from labeling.models import (
     Assignment,
     Item,
-    Membership,
     Ranking,
     Review,
     ReviewRevision,
-    Role,
     Verdict,
 )
 
@@ -68,7 +65,7 @@ def submit(assignment: Assignment, body: dict[str, Any], key: str) -> Submitted:
     if request.stored is not None:
         return _submitted(request.stored, created=False)
     held = request.held
-    _check_role(held)
+    check_role(held)
     check_unanswered(held)
     # Both items in the order of their keys, before their slots.
     list(Item.objects.select_for_update(no_key=True).filter(
@@ -98,7 +95,7 @@ def revise(review: Review, body: dict[str, Any], key: str) -> Submitted:
     request = receive(review.assignment, body, key, FIELDS | {"base"}, ReviewRevision.objects)
     if request.stored is not None:
         return _submitted(request.stored, created=False)
-    _check_role(request.held)
+    check_role(request.held)
     item = request.held.item
     text = _lock_text(item)
     before = list(review.revisions.order_by("number"))
@@ -109,12 +106,6 @@ def revise(review: Review, body: dict[str, Any], key: str) -> Submitted:
     content = _parse(body, request.held, text, own_edits={each.edit for each in before if each.edit})
     revision = _write(review, request, content, text, number=latest.number + 1, base=base)
     return _submitted(revision, created=True)
-
-
-def _check_role(held: Assignment) -> None:
-    member = Membership.objects.filter(project_id=held.project_id, user_id=held.labeler_id).first()
-    if member is None or not member.may(Role.REVIEWER):
-        raise PermissionDenied(_("Your role in this project does not allow this."))
 
 
 def _lock_text(item: Item) -> Text | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
@@ -19,7 +19,6 @@ from labeling.api.written_prompts import GivenPrompt
 from labeling.models import (
     Assignment,
     Demonstration,
-    DemonstrationRevision,
     ItemCompletion,
     Kind,
     Ranking,
@@ -33,10 +32,10 @@ class GivenDemonstration(Shape):
     text = serializers.CharField()
 
 
-ANSWERS: dict[str, tuple[Any, Any]] = {
-    Kind.RANK: (Ranking, RankingRevision),
-    Kind.DEMONSTRATE: (Demonstration, DemonstrationRevision),
-    Kind.PROMPT: (WrittenPrompt, WrittenPromptRevision),
+ANSWERS: dict[str, Any] = {
+    Kind.RANK: Ranking,
+    Kind.DEMONSTRATE: Demonstration,
+    Kind.PROMPT: WrittenPrompt,
 }
 
 
@@ -76,11 +75,11 @@ class Answers(ListView):
 
     def rows(self) -> QuerySet[Any]:
         here = self.here.membership
-        answers, revisions = ANSWERS[self.asked["kind"]]
+        answers = ANSWERS[self.asked["kind"]]
         rows: QuerySet[Any] = (
             answers.objects.filter(project_id=here.project_id, labeler_id=here.user_id)
             .select_related("assignment__item__prompt", "assignment__project", "assignment__rubric")
-            .prefetch_related(Prefetch("revisions", revisions.objects.order_by("-number")))
+            .prefetch_related("revisions")
         )
         return rows
 
@@ -96,7 +95,7 @@ class Answers(ListView):
 
     def _one(self, answer: Any, texts: Mapping[int, str]) -> dict[str, Any]:
         held = answer.assignment
-        latest = answer.revisions.all()[0]
+        latest = max(answer.revisions.all(), key=lambda revision: revision.number)
         return {
             "answer": answer.public_id,
             "kind": held.kind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import pytest
 
@@ -187,6 +188,14 @@ def test_a_repeat_is_an_item_answered_a_while_ago_in_another_order_and_once(proj
     assert give(ann).item_id == _others[0].item_id
     assert give(ann).item.purpose == Purpose.WORK
     assert laws.broken() == {}
+
+
+def test_what_is_still_among_the_last_answers_is_not_asked_again(project, ann):
+    *_others, last = ranked(ann, checks.REPEAT_AFTER + 1)
+    # Opened before all others, and answered after them.
+    Assignment.objects.filter(pk=last.pk).update(opened_at=last.opened_at - timedelta(hours=9))
+    build.policy(project, repeat_rate=1.0)
+    assert not queue.claim(ann, Kind.RANK).is_repeat
 
 
 def test_a_repeat_leaves_the_items_own_slots_and_skips_alone(project, ann):

@@ -98,6 +98,17 @@ def test_answers_are_shown_in_an_order_of_their_own_that_stays(project, rita):
     assert reviewed.letter_order(again, 3) == reviewed.letter_order(held, 3)
 
 
+def test_who_is_no_reviewer_any_more_reads_no_answers_of_others(project, rita):
+    rank(project, BEST_FIRST, WORST_FIRST)
+    found()
+    held = queue.claim(rita, Kind.REVIEW)
+    assert len(reviewed.look(held).about["answers"]) == 2
+    rita.role = Role.LABELER
+    rita.save()
+    with pytest.raises(PermissionDenied):
+        reviewed.look(held)
+
+
 # --- deciding ------------------------------------------------------------------------------------------
 
 

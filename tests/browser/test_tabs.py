@@ -117,6 +117,25 @@ def test_two_changes_of_one_answer_are_both_kept(desk, elsewhere, until):
     until(lambda: texts() == ["First", "Second, there", "Second, here"])
 
 
+def test_a_change_that_was_left_off_does_not_pass_over_what_was_said_since(desk, elsewhere, until):
+    build.demonstrate_items(desk.project, 1)
+    page, _other = opened("demonstrate", desk, elsewhere)
+    page.locator("#text").fill("First")
+    desk.press("Control+Enter")
+    until(lambda: texts() == ["First"])
+    change = f"demonstrate/?change={DemonstrationRevision.objects.get().demonstration.public_id}"
+    page.get_by_role("button", name="Undo").click()
+    page.locator("#text").fill("Half a change")
+    page.goto("about:blank")
+    elsewhere.page.goto(f"{desk.url}/p/{desk.project.public_id}/{change}")
+    elsewhere.page.locator("#text").fill("Said since")
+    elsewhere.press("Control+Enter")
+    until(lambda: texts() == ["First", "Said since"])
+    page.goto(f"{desk.url}/p/{desk.project.public_id}/{change}")
+    expect(page.locator("#text")).to_have_value("Half a change")
+    expect(page.get_by_role("alert")).to_contain_text("The answer was changed meanwhile")
+
+
 def test_a_draft_from_another_browser_is_neither_lost_nor_put_in_place_of_what_is_here(
     desk, elsewhere, until
 ):

@@ -8,8 +8,9 @@ export class Draft {
   // onSaved(): the lease runs anew. onLost(refusal?): the server no longer holds this assignment for us; without a
   // refusal the draft is kept, but its lease is over. onNewer(body): another browser has saved more.
   // onFollowed(body): another tab has gone on with it.
-  constructor({ api, line, store, assignment, isChange, ...on }) {
-    Object.assign(this, { api, line, store, isChange, on, token: assignment.token });
+  // base() is the revision that a change is made of, once the server has told which.
+  constructor({ api, line, store, assignment, isChange, base, ...on }) {
+    Object.assign(this, { api, line, store, isChange, base, on, token: assignment.token });
     this.name = `${isChange ? "change" : "draft"}:${this.token}`;
     this.work = workOf(assignment);
     const local = store.get(this.name);
@@ -18,6 +19,8 @@ export class Draft {
     this.body = newest?.body ?? null;
     this.seconds = newest?.body?.active_seconds ?? 0;
     this.sequence = newest?.sequence ?? 0;
+    // What was still on its way when it was changed became the first.
+    this.isOutdated = Boolean(local?.body && base() && base() !== (local.base ?? 1));
     this.sent = server?.sequence ?? 0;
     if (this.isUnsaved) this.schedule();
   }
@@ -34,7 +37,7 @@ export class Draft {
   change(body) {
     this.sequence += 1;
     this.body = body;
-    this.store.put(this.name, { sequence: this.sequence, body, work: this.work });
+    this.store.put(this.name, { sequence: this.sequence, body, work: this.work, base: this.base() });
     this.schedule();
   }
 

@@ -13,8 +13,9 @@ const PATHS = {
 };
 
 export class Outbox {
-  constructor({ api, store, line }) {
-    Object.assign(this, { api, store, line });
+  constructor(workspace) {
+    const { api, store, line } = workspace;
+    Object.assign(this, { workspace, api, store, line });
   }
 
   // Whether an answer to this assignment, or a change of one, has not arrived yet.
@@ -51,7 +52,7 @@ export class Outbox {
       (result) => {
         entry.result = result;
         this.settle(entry, result);
-        this.store.drop(`${entry.original ? "change" : "draft"}:${entry.assignment.token}`);
+        this.dropDrafts(entry);
         onTaken(result);
       },
       (error) => {
@@ -66,6 +67,17 @@ export class Outbox {
     const on = original?.result;
     if (!on) return this.api.post(`assignments/${assignment.token}/${single}`, body, { key });
     return this.api.post(`${several}/${on.answer}/revisions`, { ...body, base: on.revision }, { key });
+  }
+
+  // Of what has arrived, and of its assignment unless there is more to come: a change of an answer that was refused
+  // has become the answer.
+  dropDrafts({ assignment: { token }, original }) {
+    const open = this.workspace.current?.draft.name;
+    for (const kind of ["draft", "change"]) {
+      const name = `${kind}:${token}`;
+      const isOwn = kind === (original ? "change" : "draft");
+      if (isOwn || (!this.has(token) && name !== open)) this.store.drop(name);
+    }
   }
 
   settle({ assignment: { token }, kind, key }, result) {

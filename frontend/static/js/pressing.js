@@ -11,10 +11,10 @@ export function bindKeys(workspace) {
   const { editor } = workspace;
   const help = () => import("./key_dialog.js").then(({ openKeys }) => openKeys(workspace), () => workspace.view.say(t("offline")));
   const last = find("#last-answers");
-  last?.addEventListener("click", (event) => goOnceSent(event, workspace.line));
+  last?.addEventListener("click", (event) => goOnceSent(event, workspace));
   // What a key does on every page of work; the second while there is an item on it.
-  const always = { keys: help, last: () => last.click() };
-  const working = { skip: () => workspace.openSkip(), undo: () => workspace.view.undo?.(), submit: () => workspace.submit() };
+  const always = { keys: help, last: () => last.click(), undo: () => workspace.view.undo?.() };
+  const working = { skip: () => workspace.current?.revising || workspace.openSkip(), submit: () => workspace.submit() };
   find("#keys-button").addEventListener("click", help);
   const toggle = find("#keys-on");
   toggle.checked = remembered();
@@ -40,11 +40,12 @@ export function bindKeys(workspace) {
   });
 }
 
-// What was answered a moment ago is in the list, too.
-function goOnceSent(event, line) {
-  if (!line.waiting) return;
+// What was answered a moment ago is in the list, too; and nobody is taken away minutes later.
+function goOnceSent(event, { line, trouble, view }) {
+  if (!line.waiting || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  line.tail.then(() => event.target.click());
+  if (trouble.isCutOff) view.say(t(trouble.said === "offline" ? "offline" : "signed_out"));
+  else line.tail.then(() => event.target.click());
 }
 
 function isTyping(target) {

@@ -3,12 +3,11 @@
 
 import { adopted, compare } from "./comparing.js";
 import { find, h, icon } from "./dom.js";
-import { hint } from "./keys.js";
+import { hint, keys } from "./keys.js";
 import * as ranking from "./ranking.js";
 import { scoreSteps } from "./steps.js";
 import { listed, sentences, t } from "./words.js";
 
-const ADOPTING = 6;
 const VERDICTS = { item_order: "", item_accept: "accepted", item_reject: "rejected" };
 
 // As the dialog of the page itself asks for a reason.
@@ -66,7 +65,7 @@ export class AnswersReview {
 
   column(answer, index) {
     const { labeler } = answer;
-    const hasKey = index < ADOPTING;
+    const hasKey = keys.cap(`adopt_${index + 1}`) !== "";
     const adopt = h(
       "button",
       { class: "button button--small", type: "button", "aria-label": t("adopt_of", { n: labeler }), onclick: () => this.adopt(index) },

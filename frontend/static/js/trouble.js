@@ -11,6 +11,10 @@ export class Trouble {
     this.said = "";
   }
 
+  get isCutOff() {
+    return this.said === "offline" || this.said === "signed-out";
+  }
+
   // --- answers ------------------------------------------------------------------------------------------
 
   // What an earlier page could not deliver.
@@ -31,12 +35,14 @@ export class Trouble {
     const { original, seconds } = entry;
     let { assignment } = entry;
     let stored = error.data?.stored;
-    const isOfThisPage = entry.kind === config.kind;
+    let isOfThisPage = entry.kind === config.kind;
+    const isLeft = !assignment.prompt;
     // An earlier page has left it, or what it is about has changed.
-    if (isOfThisPage && (!assignment.prompt || (error.status === 409 && !stored))) {
+    if (isOfThisPage && (isLeft || (error.status === 409 && !stored))) {
       const held = await api.get(`assignments/${assignment.token}`).catch(() => null);
       ({ assignment, stored } = held ?? { assignment, stored });
     }
+    if (isLeft && (config.after || assignment.project !== config.project)) isOfThisPage = false;
     view.untoast();
     const text = t("refused", { reason: error.message });
     if (!isOfThisPage || !assignment.prompt) {
@@ -135,6 +141,7 @@ export class Trouble {
 
   goOn({ assignment, stored }, name) {
     const { workspace } = this;
+    if (workspace.current?.assignment.token === assignment.token) return; // It has come by itself meanwhile.
     const { body } = workspace.store.get(name) ?? {};
     workspace.suspend();
     if (stored) this.answered({ assignment, body }, stored, name.startsWith("change:") ? "" : t("answered_before"));

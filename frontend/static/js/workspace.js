@@ -86,6 +86,7 @@ export class Workspace {
   // `revising` is the entry that is changed, {result: {answer, revision}}; `why` says how it came to that.
   show(assignment, { body = null, revising = null, refusal = null, seconds, why = "" } = {}) {
     this.close();
+    this.suspended = this.suspended.filter((held) => held.assignment.token !== assignment.token);
     if (this.ahead?.token === assignment.token) this.ahead = null;
     const { api, line, store } = this;
     const onLost = (refusal) => this.trouble.lost(assignment, refusal);
@@ -95,6 +96,7 @@ export class Workspace {
       store,
       assignment,
       isChange: Boolean(revising),
+      base: () => revising?.result?.revision ?? null,
       onLost,
       onSaved: () => this.current?.lease?.renewed(),
       onNewer: (newer) => this.view.notice("newer", t("draft_newer"), { actions: [[t("draft_show"), () => this.adopt(newer)]] }),
@@ -105,6 +107,12 @@ export class Workspace {
     const clock = new ActiveClock(performance.now(), seconds ?? draft.seconds);
     this.current = { assignment, draft, lease, clock, revising };
     this.view.panel("work");
+    if (draft.isOutdated) {
+      // What somebody has made of the answer since is an earlier version, beside what was left unfinished.
+      this.editor.mount(assignment, body);
+      this.editor.keepVersion?.();
+      why ||= t("changed_before");
+    }
     this.editor.mount(assignment, revising ? (draft.body ?? body) : (body ?? draft.body), refusal);
     document.body.classList.toggle("is-revising", Boolean(revising));
     if (revising) this.view.notice("revising", why || t("revising"), { tone: why ? "warn" : "good", actions: [[t("revising_cancel"), () => this.cancelChange()]] });
