@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from typing import Literal
 
 Kind = Literal["same", "added", "removed", "changed", "gap"]
@@ -27,13 +28,15 @@ ALONE = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     r"\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
 )
-MARKS = "".join(
-    sign
-    for sign in map(chr, (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)))
-    if unicodedata.category(sign)[0] == "M"
-)
-LETTER = rf"(?:(?![{ALONE}])[\w{MARKS}])"
-WORD = re.compile(rf"\n|(?:{LETTER}+(?:['’]{LETTER}+)*|\S[{MARKS}]*)[^\S\n]*|[^\S\n]+")
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """Made when a history is first looked at: a process that shows none need not go through all signs."""
+    signs = map(chr, (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)))
+    marks = "".join(sign for sign in signs if unicodedata.category(sign)[0] == "M")
+    letter = rf"(?:(?![{ALONE}])[\w{marks}])"
+    return re.compile(rf"\n|(?:{letter}+(?:['’]{letter}+)*|\S[{marks}]*)[^\S\n]*|[^\S\n]+")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Line:
 def lines(old: str, new: str) -> list[Line]:
     """The new text with what was taken out and put in; long unchanged passages are gaps. Empty if alike."""
     before, after = old.splitlines(), new.splitlines()
-    was, now = ([_keys(WORD.findall(line)) for line in text] for text in (before, after))
+    was, now = ([_keys(_word().findall(line)) for line in text] for text in (before, after))
     if was == now:
         return []
     found: list[Line] = []
@@ -71,7 +74,7 @@ def lines(old: str, new: str) -> list[Line]:
 
 def words(old: str, new: str) -> list[Piece]:
     """One passage with the words that were taken out and put in."""
-    a, b = WORD.findall(old), WORD.findall(new)
+    a, b = _word().findall(old), _word().findall(new)
     if max(len(a), len(b)) > MOST_WORDS:
         return [piece for piece in (Piece("removed", old), Piece("added", new)) if piece.text]
     return list(_pieces(a, b, SequenceMatcher(None, _keys(a), _keys(b))))
